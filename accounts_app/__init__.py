@@ -1,0 +1,1 @@
+"""Who people are and what they may see: tenants, business units, users, roles and scope."""

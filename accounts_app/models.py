@@ -1,0 +1,234 @@
+"""Tenants with their versioned settings and identities, business units (a tree), and users."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+from simple_history.models import HistoricalRecords
+
+from accounts_app.roles import GRANT_NAMES, Depth
+from audit_app.log import Chain
+from core_app.ids import new_id
+
+
+def _grants(*depths: Depth) -> list[tuple[str, Any]]:
+    return [
+        (f"{name}_{depth}", f"{role.label} ({depth.label})") for name, role in GRANT_NAMES.items() for depth in depths
+    ]
+
+
+class Tenant(models.Model):
+    """One Microsoft Entra tenant whose Power Platform environments are managed here."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    entra_tenant_id = models.UUIDField("Entra tenant ID", unique=True)
+    publisher_prefix = models.CharField(max_length=8, default="fsi", help_text="Prefix of column names in exports.")
+    key_vault_url = models.URLField("Key Vault URL", blank=True)
+    halted_reason = models.TextField(blank=True, help_text="Why provisioning is halted; empty when it is not.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        permissions = _grants(Depth.ORGANISATION)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def log_chain(self) -> Chain:
+        """Return the chain for entries that belong to no request."""
+        return Chain(f"tenant:{self.pk}", self.pk, self.name)
+
+    @property
+    def current_settings(self) -> TenantSettings:
+        """Return the settings in force: the newest confirmed version."""
+        settings = self.settings.filter(confirmed_at__isnull=False).order_by("-version").first()
+        if settings is None:
+            raise TenantSettings.DoesNotExist(f"{self} has no confirmed settings.")
+        return settings
+
+
+class TenantSettings(models.Model):
+    """One version of a tenant's settings; a run pins the version it started with."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="settings")
+    version = models.PositiveIntegerField()
+    values = models.JSONField(help_text="Differences from the defaults in accounts_app/tenant_settings.py.", blank=True)
+    proposed_by = models.ForeignKey("User", models.PROTECT, null=True, blank=True, related_name="+")
+    proposed_at = models.DateTimeField()
+    confirmed_by = models.ForeignKey("User", models.PROTECT, null=True, blank=True, related_name="+")
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name_plural = "tenant settings"
+        ordering = ["tenant", "-version"]
+        default_permissions = ("view",)
+        permissions = [
+            ("propose_tenantsettings", "Can propose settings"),
+            ("confirm_tenantsettings", "Can confirm settings"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "version"], name="one_settings_row_per_version"),
+            models.CheckConstraint(
+                condition=models.Q(confirmed_by__isnull=True) | ~models.Q(confirmed_by=models.F("proposed_by")),
+                name="settings_need_a_second_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant} settings v{self.version}"
+
+
+class TenantIdentity(models.Model):
+    """An application registration we act as in a tenant: name, version and dates; its secret is in Key Vault."""
+
+    class Purpose(models.TextChoices):
+        PROVISIONING = "provisioning", "Provisioning principal"
+        DIRECTORY = "directory", "Directory reader"
+        ROTATION = "rotation", "Rotation identity"
+        ROLLBACK = "rollback", "Rollback principal"
+
+    class Kind(models.TextChoices):
+        SECRET = "secret", "Client secret"
+        CERTIFICATE = "certificate", "Certificate"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="identities")
+    purpose = models.CharField(max_length=20, choices=Purpose.choices)
+    display_name = models.CharField(max_length=120)
+    client_id = models.UUIDField("application (client) ID")
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.SECRET)
+    secret_name = models.CharField(max_length=127, help_text="Name of the Key Vault secret.")
+    secret_version = models.CharField(max_length=64, blank=True)
+    key_id = models.CharField(max_length=64, blank=True)
+    created_on = models.DateTimeField(null=True, blank=True, help_text="When the credential in force was made.")
+    expires_on = models.DateTimeField(null=True, blank=True)
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name_plural = "tenant identities"
+        constraints = [models.UniqueConstraint(fields=["tenant", "purpose"], name="one_identity_per_purpose")]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+
+class BusinessUnit(models.Model):
+    """A node in a tenant's tree of business units."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="business_units")
+    parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    name = models.CharField(max_length=100)
+    path = models.TextField(editable=False, help_text="Ids from the root to here, each followed by a slash.")
+    history = HistoricalRecords()
+
+    class Meta:
+        ordering = ["path"]
+        permissions = _grants(Depth.LOCAL, Depth.DEEP)
+        constraints = [
+            models.UniqueConstraint("tenant", "parent", Lower("name"), name="unit_names_differ_below_one_parent"),
+            models.UniqueConstraint(fields=["path"], name="one_unit_per_path"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, with the path that follows from the parent."""
+        self.path = f"{self.parent.path if self.parent else ''}{self.pk}/"
+        super().save(*args, **kwargs)
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users by user principal name."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Find a person by UPN, whatever its case (Entra compares UPNs without case)."""
+        return self.get(upn__iexact=username)
+
+    def create_user(self, upn: str, password: str | None = None, **fields: Any) -> User:
+        """Create a user who signs in with this UPN; without a password only single sign-on works."""
+        user = self.model(upn=upn.lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, upn: str, password: str | None = None, **fields: Any) -> User:
+        """Create a break-glass account; segregation of duties binds it like everyone else."""
+        return self.create_user(upn, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractUser):
+    """A person, as Microsoft Entra knows them."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    username = None  # type: ignore[assignment]
+    upn = models.EmailField("user principal name", unique=True)
+    entra_object_id = models.UUIDField("Entra object ID", null=True, blank=True, db_index=True)
+    display_name = models.CharField(max_length=200, blank=True)
+    department = models.CharField(max_length=100, blank=True)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, null=True, blank=True, related_name="users")
+    business_unit = models.ForeignKey(BusinessUnit, models.PROTECT, null=True, blank=True, related_name="users")
+    manager = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reports")
+    is_service_principal = models.BooleanField(default=False, help_text="An automation account: it never decides.")
+    history = HistoricalRecords(excluded_fields=["password", "last_login"])
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    USERNAME_FIELD = "upn"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    def __str__(self) -> str:
+        return self.display_name or self.upn
+
+    @property
+    def person_key(self) -> str:
+        """Return what identifies the human being behind the account: two accounts of one person share it."""
+        return str(self.entra_object_id or self.pk)
+
+    def get_full_name(self) -> str:
+        """Return the name shown to people."""
+        return str(self)
+
+    def get_short_name(self) -> str:
+        """Return the name shown in greetings."""
+        return str(self)
+
+
+class BusinessUnitUserObjectPermission(UserObjectPermissionBase):
+    """Grant of a role at a depth on a business unit to a person (guardian, direct foreign key)."""
+
+    content_object = models.ForeignKey(BusinessUnit, models.CASCADE)
+
+
+class BusinessUnitGroupObjectPermission(GroupObjectPermissionBase):
+    """Grant of a role at a depth on a business unit to a group."""
+
+    content_object = models.ForeignKey(BusinessUnit, models.CASCADE)
+
+
+class TenantUserObjectPermission(UserObjectPermissionBase):
+    """Grant of a role on a whole tenant to a person."""
+
+    content_object = models.ForeignKey(Tenant, models.CASCADE)
+
+
+class TenantGroupObjectPermission(GroupObjectPermissionBase):
+    """Grant of a role on a whole tenant to a group."""
+
+    content_object = models.ForeignKey(Tenant, models.CASCADE)
+
+
+def guardian_anonymous_user(user_model: type[User]) -> User:
+    """Return the row that django-guardian wants for visitors who are not signed in; it can never sign in."""
+    anonymous = user_model(id=UUID(int=0), upn="anonymous@invalid", display_name="Anonymous", is_active=False)
+    anonymous.set_unusable_password()
+    return anonymous

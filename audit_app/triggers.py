@@ -1,0 +1,187 @@
+"""Database triggers that hold even for those who go around the code, for SQLite and PostgreSQL.
+
+They are declared by each app (``triggers`` on its AppConfig), dropped before migrations, because SQLite rebuilds
+tables, and installed after them. Everything here is idempotent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+
+_RESTRICT_VIOLATION = "23001"  # becomes IntegrityError on both databases
+
+
+@dataclass(frozen=True, slots=True)
+class AppendOnly:
+    """Refuses UPDATE, DELETE, TRUNCATE and INSERT OR REPLACE on a table.
+
+    Attributes:
+        table: Table name.
+        unique: Groups of columns of which a second row would replace the first under SQLite's INSERT OR REPLACE.
+    """
+
+    table: str
+    unique: tuple[tuple[str, ...], ...] = (("id",),)
+
+    def sqlite(self) -> dict[str, str]:
+        refuse = f"SELECT RAISE(ABORT, 'append-only table {self.table}: the change was refused');"
+        taken = " OR ".join(
+            f"EXISTS (SELECT 1 FROM {self.table} WHERE {' AND '.join(f'{c} = NEW.{c}' for c in columns)})"
+            for columns in self.unique
+        )
+        return {
+            f"{self.table}_no_update": f"BEFORE UPDATE ON {self.table} BEGIN {refuse} END",
+            f"{self.table}_no_delete": f"BEFORE DELETE ON {self.table} BEGIN {refuse} END",
+            f"{self.table}_no_replace": f"BEFORE INSERT ON {self.table} WHEN {taken} BEGIN {refuse} END",
+        }
+
+    def postgresql(self) -> dict[str, tuple[str, str]]:
+        body = (
+            f"BEGIN RAISE EXCEPTION 'append-only table {self.table}: % was refused', TG_OP "
+            f"USING ERRCODE = '{_RESTRICT_VIOLATION}'; END"
+        )
+        return {
+            f"{self.table}_no_change": (f"BEFORE UPDATE OR DELETE ON {self.table} FOR EACH ROW", body),
+            f"{self.table}_no_truncate": (f"BEFORE TRUNCATE ON {self.table} FOR EACH STATEMENT", body),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StateFollowsLog:
+    """Refuses a state change unless the newest log entry of this row that carries a to-state names exactly that change.
+
+    A new row must start in ``first_state``. Because the newest entry is asked for, an older entry never satisfies it.
+
+    Attributes:
+        table: Table with a ``state`` column.
+        log_table: The log.
+        log_column: The log's foreign key to ``table``.
+        first_state: The only state a row may be inserted with.
+    """
+
+    table: str
+    log_table: str
+    log_column: str
+    first_state: int
+
+    @property
+    def _refusal(self) -> str:
+        return f"state of {self.table}: the newest log entry does not name this change"
+
+    def _newest(self) -> str:
+        return (
+            f"SELECT from_state, to_state FROM {self.log_table} WHERE {self.log_column} = NEW.id "
+            "AND to_state IS NOT NULL ORDER BY sequence DESC LIMIT 1"
+        )
+
+    def sqlite(self) -> dict[str, str]:
+        return {
+            f"{self.table}_state_follows_log": (
+                f"BEFORE UPDATE ON {self.table} WHEN NEW.state IS NOT OLD.state AND NOT EXISTS ("
+                f"SELECT 1 FROM ({self._newest()}) WHERE from_state = OLD.state AND to_state = NEW.state) "
+                f"BEGIN SELECT RAISE(ABORT, '{self._refusal}'); END"
+            ),
+            f"{self.table}_starts_in_first_state": (
+                # INSERT OR REPLACE would put a fresh row in the place of one that has moved on
+                f"BEFORE INSERT ON {self.table} WHEN NEW.state IS NOT {self.first_state} "
+                f"OR EXISTS (SELECT 1 FROM {self.table} WHERE id = NEW.id) "
+                f"BEGIN SELECT RAISE(ABORT, 'state of {self.table}: a new row starts in state {self.first_state}'); END"
+            ),
+        }
+
+    def postgresql(self) -> dict[str, tuple[str, str]]:
+        follow = (
+            f"BEGIN IF NEW.state IS DISTINCT FROM OLD.state AND NOT EXISTS (SELECT 1 FROM ({self._newest()}) AS newest "
+            "WHERE newest.from_state = OLD.state AND newest.to_state = NEW.state) THEN "
+            f"RAISE EXCEPTION '{self._refusal}' "
+            f"USING ERRCODE = '{_RESTRICT_VIOLATION}'; END IF; RETURN NEW; END"
+        )
+        start = (
+            f"BEGIN IF NEW.state IS DISTINCT FROM {self.first_state} THEN "
+            f"RAISE EXCEPTION 'state of {self.table}: a new row starts in state {self.first_state}' "
+            f"USING ERRCODE = '{_RESTRICT_VIOLATION}'; END IF; RETURN NEW; END"
+        )
+        return {
+            f"{self.table}_state_follows_log": (f"BEFORE UPDATE ON {self.table} FOR EACH ROW", follow),
+            f"{self.table}_starts_in_first_state": (f"BEFORE INSERT ON {self.table} FOR EACH ROW", start),
+        }
+
+
+Trigger = AppendOnly | StateFollowsLog
+
+
+def declared() -> Iterator[Trigger]:
+    """Yield the triggers that the installed apps declare."""
+    for config in apps.get_app_configs():
+        yield from getattr(config, "triggers", ())
+
+
+def expected_names() -> set[str]:
+    """Return the names of the triggers that must exist on this database."""
+    return {name for trigger in declared() for name in _definitions(trigger)}
+
+
+def installed_names() -> set[str]:
+    """Return the names of the triggers that exist and are enabled on this database."""
+    queries = {
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        # 'A' is ENABLE ALWAYS: it fires even under session_replication_role = replica
+        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(queries[connection.vendor])
+        return {name for (name,) in cursor.fetchall()}
+
+
+def missing() -> set[str]:
+    """Return the names of triggers that should protect this database and do not."""
+    return expected_names() - installed_names()
+
+
+def install(**_signal: Any) -> None:
+    """Install every declared trigger whose table exists; safe to call again."""
+    tables = set(connection.introspection.table_names())
+    for trigger in declared():
+        if trigger.table in tables:
+            _run(_create_statements(trigger))
+
+
+def drop(**_signal: Any) -> None:
+    """Drop every declared trigger: needed around migrations (SQLite rebuilds tables) and around a test's flush."""
+    tables = set(connection.introspection.table_names())
+    for trigger in declared():
+        if trigger.table in tables:
+            _run(_drop_statements(trigger))
+
+
+def _definitions(trigger: Trigger) -> dict[str, Any]:
+    return trigger.sqlite() if connection.vendor == "sqlite" else trigger.postgresql()
+
+
+def _create_statements(trigger: Trigger) -> Iterator[str]:
+    if connection.vendor == "sqlite":
+        for name, definition in trigger.sqlite().items():
+            yield f"CREATE TRIGGER IF NOT EXISTS {name} {definition}"
+        return
+    for name, (event, body) in trigger.postgresql().items():
+        yield f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
+        yield f"DROP TRIGGER IF EXISTS {name} ON {trigger.table}"
+        yield f"CREATE TRIGGER {name} {event} EXECUTE FUNCTION {name}()"
+        yield f"ALTER TABLE {trigger.table} ENABLE ALWAYS TRIGGER {name}"
+
+
+def _drop_statements(trigger: Trigger) -> Iterator[str]:
+    for name in _definitions(trigger):
+        suffix = "" if connection.vendor == "sqlite" else f" ON {trigger.table}"
+        yield f"DROP TRIGGER IF EXISTS {name}{suffix}"
+
+
+def _run(statements: Iterator[str]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)

@@ -1,0 +1,1 @@
+"""The floor every other app stands on: errors, clock, identifiers, doorbell, governed admin bases. It has no models."""

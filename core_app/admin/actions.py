@@ -1,0 +1,127 @@
+"""Buttons on a row's page: each opens a dialog, acts on its POST only, and tells how the verb went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+
+from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+
+
+def dialog_action(
+    *,
+    label: str,
+    icon: str,
+    form: type,
+    offered: Callable[[Any, Any], bool],
+    explained: str = "",
+    variant: ActionVariant = ActionVariant.DEFAULT,
+) -> Callable[[Callable[..., HttpResponse]], Any]:
+    """Make a button on a row's page that opens a dialog and acts on its POST only (style guide, trap T4).
+
+    Args:
+        label: The verb, as people say it.
+        icon: Material symbol.
+        form: The dialog's form.
+        offered: ``(user, row)`` → whether the button is shown. It only mirrors the verb, which decides for itself.
+        explained: One sentence in the dialog about what will happen.
+        variant: How the button looks.
+    """
+
+    def decorate(verb: Callable[..., HttpResponse]) -> Any:
+        dialog = {"title": label, "description": explained, "form_class": form, "form_submit_text": label}
+        shown = action(description=label, icon=icon, variant=variant, dialog=dialog)(verb)
+
+        @wraps(shown)
+        def guarded(self: ActingAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
+            row = self.visible(request, object_id)
+            if request.method != "POST" and not offered(request.user, row):
+                raise PermissionDenied(f"{label}: this is not offered to you for {row} now.")
+            return shown(self, request, object_id=object_id)
+
+        guarded.offered = offered  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+class ActingAdmin(ModelAdmin):
+    """A screen whose buttons are verbs."""
+
+    def visible(self, request: HttpRequest, object_id: str) -> Any:
+        """Return a row by its key as it stands in an address.
+
+        Raises:
+            Http404: it does not exist, or not for this person.
+        """
+        row = self.get_object(request, unquote(str(object_id)))
+        if row is None:
+            raise Http404(f"There is no such {self.opts.verbose_name} here.")
+        return row
+
+    def get_unfold_action(self, action: str) -> Any:
+        """Return an action; a bare one would run on GET and is a mistake in the code."""
+        found = super().get_unfold_action(action)
+        if found.dialog is None:
+            raise ImproperlyConfigured(f"{type(self).__name__}.{action} has no dialog; make it with dialog_action.")
+        return found
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """Return the buttons that this person is offered for this row."""
+        row = self.visible(request, object_id)
+        return [found for found in self._get_base_actions_detail() if found.method.offered(request.user, row)]
+
+    @contextmanager
+    def telling(self, request: HttpRequest, done: str) -> Iterator[None]:
+        """Run verbs and tell the person how it went, in the verb's own words.
+
+        Args:
+            request: Whose turn it is.
+            done: What to say when nothing was refused.
+
+        Raises:
+            PermissionDenied: the verb refused this person.
+        """
+        try:
+            yield
+        except PermissionRefused as refused:
+            messages.error(request, str(refused))
+            raise PermissionDenied(str(refused)) from refused
+        except InvalidInputError as invalid:
+            for where, what in invalid.problems:
+                messages.error(request, f"{self.label_of(where)}: {what}" if where else what)
+        except DomainError as refused:
+            messages.error(request, str(refused))
+        else:
+            messages.success(request, done)
+
+    def act(self, request: HttpRequest, object_id: str, verb: Callable[[], object], *, done: str) -> HttpResponse:
+        """Run a verb for a dialog and return to the row's page; 403 where the verb refused the person."""
+        status = 200
+        try:
+            with self.telling(request, done):
+                verb()
+        except PermissionDenied:
+            if "HX-Request" not in request.headers:
+                raise
+            status = 403  # the dialog follows the redirect below whatever the status; the message waits on the page
+        page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])
+        if "HX-Request" in request.headers:
+            return HttpResponse(status=status, headers={"HX-Redirect": page})
+        return HttpResponseRedirect(page)
+
+    def label_of(self, field: str) -> str:
+        """Return what people call a field."""
+        known = {each.name: str(each.verbose_name) for each in self.opts.concrete_fields}
+        return known.get(field, field.replace("_", " ")).capitalize()

@@ -1,0 +1,23 @@
+"""The installation itself as the last app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
+
+from accounts_app import roles
+from elm_project import checks
+
+
+class ElmProjectConfig(AppConfig):
+    """Synchronises roles after migrations and registers the system checks."""
+
+    name = "elm_project"
+    verbose_name = "Environment Lifecycle Management"
+
+    def ready(self) -> None:
+        """Connect what has to run when every app's tables and permissions exist."""
+        # The signal comes once per app with models, in order; the last one is when all permissions have been created.
+        last = [config for config in apps.get_app_configs() if config.models_module][-1]
+        post_migrate.connect(roles.synchronise, sender=last, dispatch_uid="synchronise roles")
+        checks.register()

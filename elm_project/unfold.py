@@ -1,0 +1,122 @@
+"""Look and navigation of the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse_lazy
+
+
+def _item(title: str, icon: str, view: str, permission: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{view}_changelist"),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
+_ICON = (  # a box, drawn in place: browsers ask for an icon on every page
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E"
+    "%3Cpath fill='%237c3aed' d='M12 2 3 7v10l9 5 9-5V7zm0 2.3L18 7.6l-6 3.3-6-3.3zM5 9.3l6 3.3v6.3l-6-3.3zm8 9.6v-6.3"
+    "l6-3.3v6.3z'/%3E%3C/svg%3E"
+)
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Environment Lifecycle Management",
+    "SITE_HEADER": "Environment Lifecycle",
+    "SITE_SUBHEADER": "Power Platform",
+    "SITE_SYMBOL": "deployed_code",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _ICON}],
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "TABS": "requests_app.admin.saved_views.tabs",
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": "Requests",
+                "items": [
+                    _item(
+                        "Environment requests",
+                        "inbox",
+                        "requests_app_environmentrequest",
+                        "requests_app.view_environmentrequest",
+                    ),
+                    _item(
+                        "Provisioning log",
+                        "receipt_long",
+                        "audit_app_provisioninglog",
+                        "audit_app.view_provisioninglog",
+                    ),
+                    _item(
+                        "Intake receipts",
+                        "move_to_inbox",
+                        "requests_app_intakereceipt",
+                        "requests_app.view_intakereceipt",
+                    ),
+                ],
+            },
+            {
+                "title": "Provisioning",
+                "items": [
+                    _item(
+                        "Environments",
+                        "deployed_code",
+                        "provisioning_app_environment",
+                        "provisioning_app.view_environment",
+                    ),
+                    _item(
+                        "Runs",
+                        "play_circle",
+                        "provisioning_app_provisioningrun",
+                        "provisioning_app.view_provisioningrun",
+                    ),
+                    _item("Gaps", "warning", "provisioning_app_gap", "provisioning_app.view_gap"),
+                    _item(
+                        "Findings",
+                        "troubleshoot",
+                        "provisioning_app_reconciliationfinding",
+                        "provisioning_app.view_reconciliationfinding",
+                    ),
+                    _item("Rollbacks", "undo", "provisioning_app_rollback", "provisioning_app.view_rollback"),
+                    _item(
+                        "Breakers",
+                        "electric_bolt",
+                        "provisioning_app_circuitbreaker",
+                        "provisioning_app.view_circuitbreaker",
+                    ),
+                ],
+            },
+            {
+                "title": "Governance",
+                "items": [
+                    _item("Gates", "approval", "gates_app_gate", "gates_app.view_gate"),
+                    _item(
+                        "Outbox", "outbox", "notifications_app_outboxmessage", "notifications_app.view_outboxmessage"
+                    ),
+                    _item("Tenants", "domain", "accounts_app_tenant", "accounts_app.view_tenant"),
+                    _item("Identities", "key", "accounts_app_tenantidentity", "accounts_app.view_tenantidentity"),
+                    _item(
+                        "Rotations",
+                        "autorenew",
+                        "provisioning_app_rotationrecord",
+                        "provisioning_app.view_rotationrecord",
+                    ),
+                    _item(
+                        "Privilege reviews",
+                        "policy",
+                        "provisioning_app_privilegereview",
+                        "provisioning_app.view_privilegereview",
+                    ),
+                    _item("Settings", "tune", "accounts_app_tenantsettings", "accounts_app.view_tenantsettings"),
+                    _item("Identities", "key", "accounts_app_tenantidentity", "accounts_app.view_tenantidentity"),
+                    _item(
+                        "Business units", "account_tree", "accounts_app_businessunit", "accounts_app.view_businessunit"
+                    ),
+                    _item("People", "group", "accounts_app_user", "accounts_app.view_user"),
+                ],
+            },
+        ],
+    },
+}

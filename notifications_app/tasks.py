@@ -1,0 +1,13 @@
+"""Doorbells of the outbox."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from notifications_app import services
+
+
+@shared_task(name="notifications_app.tasks.deliver")
+def deliver() -> None:
+    """Deliver what is due."""
+    services.deliver_due()

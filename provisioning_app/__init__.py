@@ -1,0 +1,1 @@
+"""How a yes becomes an environment: the register, durable runs, their steps and gaps."""

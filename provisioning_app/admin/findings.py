@@ -1,0 +1,55 @@
+"""What the reconciler found; what has happened is closed by a person who has looked into it."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+
+from accounts_app.admin import RoleScoped
+from core_app.admin import ReadOnlyAdmin, dialog_action
+from provisioning_app import services
+from provisioning_app.findings import may_resolve
+from provisioning_app.models import ReconciliationFinding
+from requests_app.admin.dialogs import ReasonDialog
+
+
+@admin.register(ReconciliationFinding)
+class ReconciliationFindingAdmin(RoleScoped, ReadOnlyAdmin):
+    scope_path = "request"
+    list_display = ("kind", "subject", "request", "state", "found_at", "last_seen_at", "detail")
+    list_select_related = ("request",)
+    list_filter = ("kind", "found_at")
+    search_fields = ("subject", "environment_id", "request__request_number")
+    ordering = ("-found_at", "id")
+
+    def reached(self, request: HttpRequest) -> Q:
+        """Return the filter on findings about visible requests, and about no request in tenants held as a whole."""
+        tenants = {tenant for held in self.held(request) for tenant in held.tenants}
+        return super().reached(request) | Q(request__isnull=True, tenant__in=tenants)
+
+    actions_detail = ("resolve",)
+
+    @dialog_action(
+        label="Close",
+        icon="task_alt",
+        form=ReasonDialog,
+        offered=may_resolve,
+        explained="You have looked into it. What you found out is logged.",
+        variant=ActionVariant.PRIMARY,
+    )
+    def resolve(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
+        return self.act(
+            request,
+            object_id,
+            lambda: services.resolve_finding(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
+            done=f"{row} is closed.",
+        )
+
+    @display(description="Status", label={"Open": "danger", "Resolved": "success"})
+    def state(self, finding: ReconciliationFinding) -> str:
+        return "Resolved" if finding.resolved_at else "Open"

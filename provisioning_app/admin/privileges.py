@@ -1,0 +1,124 @@
+"""Privilege reviews with their findings: start, dispose of each finding, sign."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+
+from accounts_app.admin import TenantScoped
+from accounts_app.models import User
+from accounts_app.roles import Role
+from core_app.admin import ReadOnlyInline, dialog_action
+from provisioning_app import services
+from provisioning_app.credentials.permissions import holds
+from provisioning_app.models import PrivilegeFinding, PrivilegeReview
+from requests_app.admin.dialogs import ConfirmDialog, with_content
+from requests_app.services.drafts import MAX_TEXT
+
+Status = PrivilegeReview.Status
+
+
+class DispositionDialog(BaseDialogForm):
+    """What becomes of a finding, and why."""
+
+    disposition = forms.ChoiceField(choices=PrivilegeFinding.Disposition.choices, widget=UnfoldAdminSelectWidget)
+    comment = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        max_length=MAX_TEXT,
+        help_text="Kept with the review; an examiner reads it.",
+    )
+
+    def clean_comment(self) -> str:
+        """Refuse a comment of nothing but white space or invisible characters."""
+        return with_content(self.cleaned_data["comment"], "Say why; an examiner reads it.")
+
+
+def may_sign(user: User, review: PrivilegeReview) -> bool:
+    """Say whether a person may sign an open review."""
+    return review.status == Status.OPEN and holds(user, review.tenant, Role.GOVERNANCE_LEAD)
+
+
+def may_dispose(user: User, finding: PrivilegeFinding) -> bool:
+    """Say whether a person may dispose of a finding of an open review."""
+    roles = (Role.OPERATOR, Role.GOVERNANCE_LEAD)
+    return finding.review.status == Status.OPEN and holds(user, finding.review.tenant, *roles)
+
+
+class FindingInline(ReadOnlyInline):
+    model = PrivilegeFinding
+    fields = ("kind", "subject", "expected", "observed", "disposition", "disposed_by", "comment")
+    ordering = ("kind", "subject")
+    show_change_link = True
+
+
+@admin.register(PrivilegeReview)
+class PrivilegeReviewAdmin(TenantScoped):
+    list_display = ("tenant", "covers_from", "covers_until", "state", "signed_by", "signed_at")
+    list_select_related = ("tenant", "signed_by")
+    list_filter = (("tenant", admin.RelatedOnlyFieldListFilter), "status", "started_at")
+    ordering = ("-started_at", "id")
+    inlines = (FindingInline,)
+    actions_detail = ("sign",)
+
+    @dialog_action(
+        label="Sign",
+        icon="signature",
+        form=ConfirmDialog,
+        offered=may_sign,
+        explained="You confirm that every finding was looked at and that its disposition is right.",
+        variant=ActionVariant.PRIMARY,
+    )
+    def sign(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row = self.visible(request, object_id)
+        return self.act(
+            request,
+            object_id,
+            lambda: services.sign_review(row.pk, by=request.user),  # type: ignore[arg-type]
+            done=f"The review {row} is signed.",
+        )
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={Status.COLLECTING.label: "info", Status.OPEN.label: "warning", Status.SIGNED.label: "success"},
+    )
+    def state(self, review: PrivilegeReview) -> str:
+        return review.get_status_display()
+
+
+@admin.register(PrivilegeFinding)
+class PrivilegeFindingAdmin(TenantScoped):
+    scope_path = "review__tenant"
+    list_display = ("kind", "subject", "review", "disposition", "disposed_by", "disposed_at")
+    list_select_related = ("review__tenant", "disposed_by")
+    list_filter = ("kind", "disposition", ("review__tenant", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("subject",)
+    ordering = ("review", "kind", "subject")
+    actions_detail = ("dispose",)
+
+    @dialog_action(
+        label="Dispose",
+        icon="rule",
+        form=DispositionDialog,
+        offered=may_dispose,
+        explained="Say what becomes of this finding; until the review is signed it may be changed.",
+        variant=ActionVariant.PRIMARY,
+    )
+    def dispose(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, said = self.visible(request, object_id), form.cleaned_data
+        return self.act(
+            request,
+            object_id,
+            lambda: services.dispose_of_finding(
+                row.pk,
+                by=request.user,  # type: ignore[arg-type]
+                disposition=said["disposition"],
+                comment=said["comment"],
+            ),
+            done="The finding has its disposition.",
+        )

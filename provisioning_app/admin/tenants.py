@@ -1,0 +1,69 @@
+"""What provisioning adds to the tenant's page: starting again after it was halted."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+
+from accounts_app.admin import TenantAdmin
+from accounts_app.models import Tenant, User
+from accounts_app.roles import Role
+from accounts_app.scope import scope_of
+from core_app.admin import dialog_action
+from provisioning_app import services
+from provisioning_app.credentials.permissions import holds
+from requests_app.admin.dialogs import ConfirmDialog, ReasonDialog
+
+
+def may_resume(user: User, tenant: Tenant) -> bool:
+    """Say whether a person may let a halted tenant provision again."""
+    reach = scope_of(user).reach.get(Role.OPERATOR)
+    return bool(tenant.halted_reason) and reach is not None and tenant.pk in reach.tenants
+
+
+def may_start_review(user: User, tenant: Tenant) -> bool:
+    """Say whether a person may start a review of the service principals' privileges."""
+    return holds(user, tenant, Role.OPERATOR, Role.GOVERNANCE_LEAD)
+
+
+class ProvisionedTenantAdmin(TenantAdmin):
+    actions_detail = ("resume", "start_review")
+
+    @dialog_action(
+        label="Resume",
+        icon="play_arrow",
+        form=ReasonDialog,
+        offered=may_resume,
+        explained="Approved requests of this tenant are provisioned again.",
+        variant=ActionVariant.PRIMARY,
+    )
+    def resume(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
+        return self.act(
+            request,
+            object_id,
+            lambda: services.resume(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
+            done=f"Provisioning in {row} goes on.",
+        )
+
+    @dialog_action(
+        label="Review privileges",
+        icon="policy",
+        form=ConfirmDialog,
+        offered=may_start_review,
+        explained="What the service principals hold and did is compared with what they should; you hear the result.",
+    )
+    def start_review(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row = self.visible(request, object_id)
+        return self.act(
+            request,
+            object_id,
+            lambda: services.start_review(row.pk, by=request.user),  # type: ignore[arg-type]
+            done=f"The privileges in {row} are being reviewed.",
+        )
+
+
+admin.site.unregister(Tenant)
+admin.site.register(Tenant, ProvisionedTenantAdmin)

@@ -1,0 +1,92 @@
+"""Attestation: a person did in the portal what the failed step could not; believed only after it was read back."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts_app.models import User
+from audit_app.actions import Action
+from audit_app.actors import person
+from audit_app.log import record
+from core_app import clock
+from core_app.errors import DomainError
+from core_app.text import clean, has_content
+from microsoft_cloud.errors import CloudError
+from provisioning_app import plan, runner
+from provisioning_app.limits import locked_tenant
+from provisioning_app.matrix import Choice, last_run, point_of
+from provisioning_app.models import ProvisioningRun
+from provisioning_app.retries import require_untouched, retry
+from provisioning_app.steps.outcome import AttemptFailedError, DiffersError, Done, StepFailedError
+from requests_app.choices import State
+from requests_app.models import EnvironmentRequest
+from requests_app.permissions import require_retry
+from requests_app.services.rows import locked
+
+
+def attest(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
+    """Accept that the failed step was done in the portal, if a look confirms it, and send provisioning on.
+
+    The run that goes on looks once more by itself: whatever changes in between is found, and repaired or refused.
+
+    Args:
+        request_id: The failed request.
+        by: An operator.
+        reason: What was done in the portal.
+
+    Raises:
+        PermissionRefused: without the operator's role over the unit.
+        DomainError: there is nothing to attest, or what was read differs; the text says what.
+    """
+    request = EnvironmentRequest.objects.select_related("business_unit", "tenant").get(pk=request_id)
+    require_retry(by, request)
+    if not has_content(reason):
+        raise DomainError("Say what was done in the portal; it is logged.")
+    run = _attestable(request)
+    outcome = _look(run)
+    return _accept(request_id, run, outcome, by=by, reason=clean(reason))
+
+
+def _attestable(request: EnvironmentRequest) -> ProvisioningRun:
+    run = last_run(request)
+    if request.state != State.FAILED or run is None:
+        raise DomainError(f"{request} is {request.get_state_display()}; there is no failed step to attest.")
+    if Choice.ATTEST not in point_of(run).choices:
+        raise DomainError(f"{request} failed before its environment existed; retry it instead.")
+    require_untouched(request)
+    return run
+
+
+def _look(run: ProvisioningRun) -> Done:
+    """Let the failed step look, without changing anything."""
+    step = plan.step(run.plan_version, run.step)
+    run.step_facts = {}
+    try:
+        outcome = step.perform(
+            runner.context_for(run, None, is_unknown=False, now=clock.now(), only_looks=True),
+        )
+    except (DiffersError, AttemptFailedError, StepFailedError) as error:
+        raise DomainError(f"{step.label} was read back and differs: {error}") from error
+    except CloudError as error:
+        raise DomainError(f"{step.label} could not be read back, so it is not accepted: {error}") from error
+    if not isinstance(outcome, Done):
+        raise DomainError(f"{step.label} has not settled yet, it waits for {outcome.reason}; attest it again later.")
+    return outcome
+
+
+@transaction.atomic
+def _accept(request_id: UUID, run: ProvisioningRun, outcome: Done, *, by: User, reason: str) -> ProvisioningRun:
+    locked_tenant(run.tenant_id)
+    request = locked(request_id)
+    if last_run(request) != run:
+        raise DomainError(f"{request} has been retried meanwhile; reload to see where it stands.")
+    record(
+        Action.STEP_ATTESTED,
+        on=request,
+        by=person(by),
+        details={"step": run.step, "reason": reason, "proof": [proof.as_json() for proof in outcome.proofs]},
+        correlation_id=str(run.pk),
+    )
+    return retry(request_id, by=by, reason=reason)

@@ -1,0 +1,30 @@
+"""Who may rotate, explain and sign: operators run the principal, Governance Leads answer for it."""
+
+from __future__ import annotations
+
+from accounts_app.models import Tenant, TenantIdentity, User
+from accounts_app.roles import Role
+from accounts_app.scope import scope_of
+from core_app.errors import PermissionRefused
+
+
+def holds(user: User, tenant: Tenant, *roles: Role) -> bool:
+    """Say whether a person holds one of the roles over a whole tenant."""
+    reach = scope_of(user).reach
+    return any(role in reach and tenant.pk in reach[role].tenants for role in roles)
+
+
+def may_rotate(user: User, identity: TenantIdentity) -> bool:
+    """Say whether a person may rotate an identity's credential."""
+    return holds(user, identity.tenant, Role.OPERATOR)
+
+
+def require(user: User, tenant: Tenant, what: str, *roles: Role) -> None:
+    """Refuse who holds none of the roles over the tenant.
+
+    Raises:
+        PermissionRefused: naming the roles.
+    """
+    if not holds(user, tenant, *roles):
+        named = " or ".join(str(role) for role in roles)
+        raise PermissionRefused(f"{what} in {tenant} needs the role {named} for the tenant.")

@@ -1,0 +1,88 @@
+"""How many may run, start and be created at once: rows counted under the tenant's lock (seed, Concurrent Limits)."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max, Q
+
+from accounts_app.models import Tenant
+from accounts_app.tenant_settings import Settings
+from core_app import clock
+from provisioning_app.choices import RunStatus
+from provisioning_app.models import ProvisioningRun, Slot
+
+_MINUTE = timedelta(minutes=1)
+
+
+def locked_tenant(tenant_id: UUID) -> Tenant:
+    """Return the tenant, locked until the transaction ends: first in the lock order, and what makes counting exact."""
+    return Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+
+
+def free_slot(tenant: Tenant, settings: Settings) -> Slot | None:
+    """Return a free slot of a locked tenant, or None; makes the rows a raised limit needs."""
+    last = tenant.slots.aggregate(last=Max("number"))["last"] or 0
+    Slot.objects.bulk_create(
+        Slot(tenant=tenant, number=number) for number in range(last + 1, settings.concurrent_runs + 1)
+    )
+    return tenant.slots.filter(run__isnull=True, number__lte=settings.concurrent_runs).order_by("number").first()
+
+
+def release_slot(run: ProvisioningRun) -> None:
+    """Give a finished run's slot back."""
+    Slot.objects.filter(run=run).update(run=None)
+
+
+def may_start(tenant: Tenant, settings: Settings, *, creates: bool) -> bool:
+    """Say whether one more run may start now.
+
+    Args:
+        tenant: The tenant; its row is locked by the caller.
+        settings: Its settings.
+        creates: Whether the run will create an environment; a retry whose environment exists does not.
+    """
+    now = clock.now()
+    runs = ProvisioningRun.objects.filter(tenant=tenant)
+    if runs.filter(started_at__gt=now - _MINUTE).count() >= settings.starts_per_minute:
+        return False
+    if not creates:
+        return True
+    reserved = _creations_of_day(tenant.pk, now)
+    to_come = Q(status=RunStatus.RUNNING, creation_started_at__isnull=True, environment_id="")
+    return reserved + runs.filter(to_come).count() < settings.creations_per_day
+
+
+@transaction.atomic
+def reserve_creation(run_id: UUID, tenant_id: UUID, settings: Settings) -> datetime | None:
+    """Take a place in today's creations just before the creation is asked for.
+
+    Returns:
+        None when the place is taken, else the moment (the next UTC midnight) to ask again.
+    """
+    locked_tenant(tenant_id)
+    now = clock.now()
+    if _creations_of_day(tenant_id, now, besides=run_id) >= settings.creations_per_day:
+        return _midnight(now) + timedelta(days=1)
+    ProvisioningRun.objects.filter(pk=run_id).update(creation_started_at=now)
+    return None
+
+
+def place_in_queue(approved_on: datetime, tenant_id: UUID) -> int:
+    """Return how many approved requests of the tenant were approved before this moment, plus one."""
+    tenant = Tenant.objects.get(pk=tenant_id)
+    return tenant.environment_requests.awaiting_dispatch().filter(approved_on__lt=approved_on).count() + 1
+
+
+def _creations_of_day(tenant_id: UUID, now: datetime, besides: UUID | None = None) -> int:
+    begin = _midnight(now)
+    runs = ProvisioningRun.objects.filter(
+        tenant=tenant_id, creation_started_at__gte=begin, creation_started_at__lt=begin + timedelta(days=1)
+    )
+    return (runs.exclude(pk=besides) if besides else runs).count()
+
+
+def _midnight(now: datetime) -> datetime:
+    return datetime.combine(now.date(), time(), now.tzinfo)

@@ -1,0 +1,20 @@
+"""Who may act on environments, findings and tenants: their operators."""
+
+from __future__ import annotations
+
+from accounts_app.models import BusinessUnit, Tenant, User
+from accounts_app.roles import Role
+from accounts_app.scope import scope_of
+from core_app.errors import PermissionRefused
+
+
+def operates(user: User, tenant: Tenant, unit: BusinessUnit | None = None) -> bool:
+    """Say whether a person operates a business unit, or without one the whole tenant."""
+    reach = scope_of(user).reach.get(Role.OPERATOR)
+    return reach is not None and (reach.covers(unit) if unit else tenant.pk in reach.tenants)
+
+
+def require_operator(user: User, tenant: Tenant, unit: BusinessUnit | None = None) -> None:
+    """Raise PermissionRefused unless the person operates the business unit, or without one the whole tenant."""
+    if not operates(user, tenant, unit):
+        raise PermissionRefused(f"This needs the role {Role.OPERATOR} for {unit or tenant}.")

@@ -1,0 +1,72 @@
+"""The policy gap: how long an environment existed before each of its controls was first proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Avg, Count, Max, QuerySet
+
+from audit_app.actions import Action
+from core_app import clock
+from provisioning_app.models import Environment, GovernedControl, ProvisioningRun
+from provisioning_app.steps.outcome import Entry
+
+# The log action that proves a control → what people call the control
+CONTROLS: Final[dict[Action, str]] = {
+    Action.MANAGED_ENABLED: "Managed environment",
+    Action.SHARING_LIMITS_CONFIGURED: "Sharing limits",
+    Action.GROUP_ASSIGNED: "Environment group",
+    Action.SECURITY_GROUP_BOUND: "Security group",
+    Action.AUDITING_CONFIGURED: "Auditing",
+    Action.SESSION_TIMEOUT_CONFIGURED: "Session timeout",
+    Action.ROLES_ASSIGNED: "Roles",
+    Action.DLP_ASSIGNED: "Data policy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One control of one environment.
+
+    Attributes:
+        control: What people call it.
+        seconds: How long the environment existed without it; still growing while it is not governed.
+        is_governed: Whether the control has been proved.
+    """
+
+    control: str
+    seconds: int
+    is_governed: bool
+
+
+def stop_clocks(run: ProvisioningRun, entries: Iterable[Entry]) -> None:
+    """Stop the clocks of the controls that these entries prove, in the caller's transaction; the first proof counts."""
+    proved = [CONTROLS[entry.action] for entry in entries if entry.action in CONTROLS]
+    environment = Environment.objects.filter(tenant=run.tenant_id, environment_id=run.environment_id).first()
+    if not proved or environment is None:
+        return
+    now = clock.now()
+    seconds = max(0, round((now - environment.created_at).total_seconds()))
+    GovernedControl.objects.bulk_create(
+        (
+            GovernedControl(environment=environment, control=control, governed_at=now, seconds=seconds)
+            for control in proved
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def clocks_of(environment: Environment) -> list[Clock]:
+    """Return every control's clock, for the environment's page."""
+    stopped = dict(environment.controls.values_list("control", "seconds"))
+    running = max(0, round((clock.now() - environment.created_at).total_seconds()))
+    return [Clock(control, stopped.get(control, running), control in stopped) for control in CONTROLS.values()]
+
+
+def summary(environments: QuerySet[Environment]) -> list[dict[str, Any]]:
+    """Return per control how many environments it was proved in, with the mean and the longest gap in seconds."""
+    rows = GovernedControl.objects.filter(environment__in=environments).order_by("control").values("control")
+    figures = rows.annotate(count=Count("id"), mean_seconds=Avg("seconds"), longest_seconds=Max("seconds"))
+    return [dict(figure) for figure in figures]

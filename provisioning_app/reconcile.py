@@ -1,0 +1,250 @@
+"""The reconciler: compares our rows with Microsoft and with each other, at start-up and every five minutes.
+
+It mends what is only ours (slots, dispatch), quarantines what nobody owns, and proposes the rest as findings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+
+from accounts_app.cloud import cloud_for
+from accounts_app.models import Tenant, TenantIdentity
+from core_app import clock
+from microsoft_cloud import Cloud
+from microsoft_cloud.bap import Environment as RemoteEnvironment
+from microsoft_cloud.errors import CloudError, NotFoundError
+from microsoft_cloud.operations import Operation
+from provisioning_app import findings, quarantine, services, watch
+from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, FindingKind, RemoteState, RunStatus
+from provisioning_app.findings import Difference
+from provisioning_app.limits import locked_tenant
+from provisioning_app.models import Environment, ProvisioningRun, Slot
+from requests_app.choices import State
+from requests_app.models import EnvironmentRequest
+from requests_app.services.rows import each, locked
+
+log = structlog.get_logger(__name__)
+
+OVERDUE: Final = timedelta(minutes=10)  # two sweeps: nothing that merely waits for its place is approved this long
+HISTORIES_PER_PASS: Final = 20
+_CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
+_TAG = re.compile(r"elm:request=([0-9a-fA-F-]{36})")
+
+Inventory = dict[str, RemoteEnvironment]
+
+
+def reconcile_all() -> None:
+    """Reconcile every tenant, first what is ours, then what Microsoft has; none that fails stops the others."""
+    tenants = list(Tenant.objects.order_by("name"))
+    each(tenants, reconcile_rows)
+    each(tenants, reconcile_cloud)
+
+
+def reconcile_rows(tenant: Tenant) -> None:
+    """Free the slots of ended runs and dispatch what a lost doorbell left lying."""
+    findings.settle(tenant.pk, FindingKind.DEAD_SLOT, list(_freed_slots(tenant)))
+    findings.settle(tenant.pk, FindingKind.UNDISPATCHED, _dispatched_late(tenant))
+
+
+def reconcile_cloud(tenant: Tenant) -> None:
+    """Compare the register and the runs of a tenant with its environments and operations at Microsoft."""
+    has_principal = tenant.identities.filter(purpose=TenantIdentity.Purpose.PROVISIONING).exists()
+    if tenant.halted_reason or not has_principal:
+        return
+    try:
+        cloud = cloud_for(tenant, TenantIdentity.Purpose.PROVISIONING)
+        me = cloud.own_object_id()
+        # Microsoft first, our rows after it: what is created in between has a row by then
+        inventory = {environment.id: environment for environment in cloud.bap.list_environments()}
+        findings.settle(tenant.pk, FindingKind.ENVIRONMENT_VANISHED, list(_vanished(tenant, cloud, inventory)))
+        findings.settle(tenant.pk, FindingKind.ENVIRONMENT_APPEARED, list(_appeared(tenant, inventory)))
+        findings.settle(tenant.pk, FindingKind.ORPHAN_ENVIRONMENT, list(_orphans(tenant, me, inventory)))
+        findings.settle(tenant.pk, FindingKind.UNEXPLAINED_OPERATION, list(_unexplained(tenant, cloud, me)))
+    except CloudError as error:
+        log.warning("tenant_not_reconciled", tenant=str(tenant.pk), reason=str(error))
+
+
+# What is only ours
+
+
+def _freed_slots(tenant: Tenant) -> Iterator[Difference]:
+    dead = Slot.objects.filter(tenant=tenant, run__isnull=False).exclude(run__status__in=LIVE_STATUSES)
+    for slot in dead.select_related("run__request"):
+        run = slot.run
+        if run is None or not Slot.objects.filter(pk=slot.pk, run=run).update(run=None):
+            continue
+        detail = f"Slot {slot.number} was still held by {run}, which has ended; it was freed."
+        yield Difference(FindingKind.DEAD_SLOT, str(run.pk), detail, run_id=run.pk, request_id=run.request_id)
+
+
+def _dispatched_late(tenant: Tenant) -> list[Difference]:
+    waiting = tenant.environment_requests.awaiting_dispatch().filter(approved_on__lt=clock.now() - OVERDUE)
+    overdue = list(waiting.values_list("pk", flat=True))
+    services.dispatch(tenant.pk)
+    started = EnvironmentRequest.objects.filter(pk__in=overdue).exclude(state=State.APPROVED)
+    return [
+        Difference(
+            FindingKind.UNDISPATCHED,
+            str(request.pk),
+            f"{request} was approved and nobody had begun it although there was room; it was begun now.",
+            request_id=request.pk,
+        )
+        for request in started
+    ]
+
+
+# What Microsoft has
+
+
+def _vanished(tenant: Tenant, cloud: Cloud, inventory: Inventory) -> Iterator[Difference]:
+    """Yield environments of the register that are gone, each confirmed by asking for it, and take them off it."""
+    rows = Environment.objects.filter(tenant=tenant).exclude(status=EnvironmentStatus.DELETED)
+    for row in rows.exclude(environment_id__in=inventory):
+        try:
+            cloud.bap.get_environment(row.environment_id)
+        except NotFoundError:
+            if _take_off(row):
+                runs = ProvisioningRun.objects.filter(tenant=tenant, environment_id=row.environment_id)
+                run = runs.order_by("-attempt").first()
+                yield Difference(
+                    FindingKind.ENVIRONMENT_VANISHED,
+                    row.environment_id,
+                    f"{row} does not exist any more, and was not deleted by us.",
+                    environment_id=row.environment_id,
+                    run_id=run.pk if run else None,
+                    request_id=row.request_id,
+                )
+
+
+@transaction.atomic
+def _take_off(row: Environment) -> bool:
+    """Mark a register's row deleted; say whether that is news, which the end of our own rollback is not."""
+    locked_tenant(row.tenant_id)
+    fresh = Environment.objects.select_for_update(no_key=True).get(pk=row.pk)
+    if fresh.status == EnvironmentStatus.DELETED or fresh.rollbacks.filter(finished_at__isnull=True).exists():
+        return False
+    was_owned = fresh.request_id is not None
+    fresh.status, fresh.quarantined_at, fresh.quarantine_reason = EnvironmentStatus.DELETED, None, ""
+    fresh.save()
+    return was_owned
+
+
+def _appeared(tenant: Tenant, inventory: Inventory) -> Iterator[Difference]:
+    """Yield environments whose run had given them up."""
+    for environment in inventory.values():
+        run = _last_run(tenant, environment)
+        if run is not None and _is_given_up(run):
+            yield watch.appeared(run, environment)
+
+
+def _orphans(tenant: Tenant, me: str, inventory: Inventory) -> Iterator[Difference]:
+    """Yield environments that our principal created and that no request owns, and quarantine them."""
+    for environment in inventory.values():
+        is_ours = environment.created_by_id.lower() == me
+        if not is_ours or environment.provisioning_state == "Deleting" or _has_owner(tenant, environment):
+            continue
+        reason = "It was created by our service principal and belongs to no request."
+        row = _quarantined(tenant, environment, reason)
+        yield Difference(
+            FindingKind.ORPHAN_ENVIRONMENT,
+            environment.id,
+            f"{row}: {reason} It is quarantined.",
+            environment_id=environment.id,
+            request_id=row.request_id,
+        )
+
+
+def _has_owner(tenant: Tenant, environment: RemoteEnvironment) -> bool:
+    row = Environment.objects.filter(tenant=tenant, environment_id=environment.id).first()
+    if row is not None:
+        return row.request_id is not None and row.status != EnvironmentStatus.DELETED
+    if ProvisioningRun.objects.filter(tenant=tenant, environment_id=environment.id, status__in=LIVE_STATUSES).exists():
+        return True
+    run = _last_run(tenant, environment)
+    return run is not None and (run.status in LIVE_STATUSES or _is_given_up(run))
+
+
+@transaction.atomic
+def _quarantined(tenant: Tenant, environment: RemoteEnvironment, reason: str) -> Environment:
+    """Return the register's row of an environment nobody owns, quarantined; one that was deleted has come back."""
+    locked_tenant(tenant.pk)
+    row = Environment.objects.filter(tenant=tenant, environment_id=environment.id).first()
+    if row is not None and row.status == EnvironmentStatus.QUARANTINED:
+        return row
+    if row is None:
+        row = Environment(
+            tenant=tenant,
+            environment_id=environment.id,
+            display_name=environment.display_name[:100],
+            domain_name=environment.domain_name[:64],
+            url=environment.instance_url,
+            created_at=findings.first_seen(tenant.pk, environment.id) or clock.now(),
+        )
+    elif row.request is not None:
+        locked(row.request.pk)
+        reason = "It had been deleted and exists again."
+        if row.request.environments.exclude(status=EnvironmentStatus.DELETED).exists():
+            row.request = None  # another environment serves the request by now
+    quarantine.put(row, reason)
+    return row
+
+
+def _unexplained(tenant: Tenant, cloud: Cloud, me: str) -> Iterator[Difference]:
+    """Yield operations that our principal started while we had no reason to; a few environments per pass, in turn."""
+    rows = Environment.objects.filter(tenant=tenant, request__isnull=False).exclude(status=EnvironmentStatus.DELETED)
+    for row in rows.order_by(F("operations_read_at").asc(nulls_first=True), "created_at")[:HISTORIES_PER_PASS]:
+        operations = cloud.bap.operations_of(row.environment_id)
+        reasons = list(_reasons_to_act(row))
+        for operation in operations:
+            if operation.requested_by.lower() == me and not _is_explained(operation, reasons):
+                yield Difference(
+                    FindingKind.UNEXPLAINED_OPERATION,
+                    operation.id,
+                    f"Our service principal started {operation.type} on {row} at {operation.created_time:%F %H:%M}"
+                    " UTC, and no run explains it. Was its credential used elsewhere?",
+                    environment_id=row.environment_id,
+                    request_id=row.request_id,
+                )
+        Environment.objects.filter(pk=row.pk).update(operations_read_at=clock.now())
+
+
+def _reasons_to_act(row: Environment) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the times in which our principal had something to do on an environment."""
+    now, slack = clock.now(), _CLOCKS_DIFFER_BY
+    request = row.request
+    if request is None:
+        return
+    for run in request.runs.filter(started_at__isnull=False):
+        yield (run.started_at or run.queued_at) - slack, (run.finished_at or now) + slack
+    for opened, closed in request.gaps.values_list("opened_at", "closed_at"):
+        yield opened - slack, (closed or now) + slack
+
+
+def _is_explained(operation: Operation, reasons: Iterable[tuple[datetime, datetime]]) -> bool:
+    at = operation.created_time
+    return at is None or any(begin <= at <= end for begin, end in reasons)
+
+
+def _last_run(tenant: Tenant, environment: RemoteEnvironment) -> ProvisioningRun | None:
+    """Return the newest run of the request whose tag an environment carries."""
+    tag = _TAG.search(environment.description)
+    if tag is None:
+        return None
+    try:
+        request_id = UUID(tag.group(1))
+    except ValueError:
+        return None
+    runs = ProvisioningRun.objects.filter(tenant=tenant, request=request_id).select_related("request")
+    return runs.order_by("-attempt").first()
+
+
+def _is_given_up(run: ProvisioningRun) -> bool:
+    return run.status == RunStatus.FAILED and run.remote_state == RemoteState.UNKNOWN

@@ -1,0 +1,260 @@
+"""Commit what a step led to, under the lease's fence: done, wait, attempt failed, step failed, timed out, refused.
+
+Every function answers whether the run can go on at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from accounts_app.models import TenantIdentity
+from accounts_app.roles import Role
+from accounts_app.services import holders, settings_of
+from audit_app.actors import Actor, service_principal
+from audit_app.log import record as log_entry
+from core_app import clock
+from core_app.doorbell import ring
+from notifications_app.catalogue import Event
+from notifications_app.services import announce
+from provisioning_app import findings, gaps, limits, plan, policy_gap, tenants, watch
+from provisioning_app.choices import EnvironmentStatus, RemoteState, RunStatus, StepOutcome
+from provisioning_app.lease import Lease
+from provisioning_app.models import Environment, ProvisioningRun, StepRecord
+from provisioning_app.steps.outcome import Done, Wait
+from requests_app import services as requests
+from requests_app.models import EnvironmentRequest
+from requests_app.services.rows import locked
+
+_FIRST_PAUSE_SECONDS = 5
+_LONGEST_PAUSE_SECONDS = 300
+
+
+@transaction.atomic
+def done(lease: Lease, record: StepRecord, step: plan.Step, outcome: Done) -> bool:
+    """The step's effect was read back: log it, keep the proof, go to the next step or complete."""
+    request = locked(_request_id(lease))
+    run = lease.fenced()
+    _finish(record, StepOutcome.DONE, proof=[proof.as_json() for proof in outcome.proofs])
+    for column, value in outcome.run.items():
+        setattr(run, column, value)
+    log_done(request, run, step, outcome)
+    if run.environment_id:
+        _register(request, run)
+    return _go_on(request, run, step)
+
+
+@transaction.atomic
+def wait(lease: Lease, record: StepRecord, outcome: Wait) -> bool:
+    """The step needs time: the row becomes its timer and the lease is given back."""
+    lease.fenced()
+    now = clock.now()
+    # update() and not save(): a wake-up is no change that history should keep
+    StepRecord.objects.filter(pk=record.pk).update(outcome=StepOutcome.WAITING)
+    ProvisioningRun.objects.filter(pk=lease.run_id, lease_token=lease.token).update(
+        next_at=now + timedelta(seconds=outcome.seconds),
+        waiting_for=outcome.reason[:200],
+        step_facts=dict(outcome.facts),
+        lease_until=None,
+        **outcome.run,
+    )
+    return False
+
+
+@transaction.atomic
+def pause(lease: Lease, until: datetime) -> bool:
+    """Microsoft does not answer this tenant: wait for it. The time does not count against the step.
+
+    How long a creation may take is counted all the same: it goes on at Microsoft whether we can see it or not.
+    """
+    run = lease.fenced()
+    if run.step_deadline and run.step != plan.AWAIT_CREATION:
+        run.step_deadline += max(timedelta(0), until - clock.now())
+    ProvisioningRun.objects.filter(pk=lease.run_id, lease_token=lease.token).update(
+        next_at=until,
+        step_deadline=run.step_deadline,
+        waiting_for="Microsoft to answer again",
+        lease_until=None,
+    )
+    return False
+
+
+@transaction.atomic
+def attempt_failed(lease: Lease, record: StepRecord, step: plan.Step, reason: str) -> bool:
+    """One attempt failed: log it with the step's own action, then pause and try again, or give up."""
+    request = locked(_request_id(lease))
+    run = lease.fenced()
+    if run.step_attempt >= step.attempts:
+        return _give_up(request, run, record, step, reason)
+    _finish(record, StepOutcome.FAILED, error=reason)
+    _log_failure(request, run, step, reason)
+    pause = min(_FIRST_PAUSE_SECONDS * 3 ** (run.step_attempt - 1), _LONGEST_PAUSE_SECONDS)
+    run.step_attempt += 1
+    run.step_facts, run.waiting_for = {}, f"attempt {run.step_attempt} of {step.attempts}"
+    run.next_at, run.lease_until = clock.now() + timedelta(seconds=pause), None
+    run.save()
+    return False
+
+
+@transaction.atomic
+def step_failed(
+    lease: Lease, record: StepRecord, step: plan.Step, reason: str, columns: Mapping[str, Any] | None = None
+) -> bool:
+    """Trying again cannot help: open a gap and go on where that is allowed, else the run fails."""
+    request = locked(_request_id(lease))
+    run = lease.fenced()
+    for column, value in (columns or {}).items():
+        setattr(run, column, value)
+    return _give_up(request, run, record, step, reason)
+
+
+@transaction.atomic
+def timed_out(lease: Lease, record: StepRecord, step: plan.Step, waiting_for: str) -> bool:
+    """The step's deadline has passed. After a creation the environment may still appear: remote state stays unknown."""
+    request = locked(_request_id(lease))
+    run = lease.fenced()
+    reason = f"PollTimeout: {step.label} did not finish in time; it was waiting for {waiting_for}."
+    if step.key == plan.AWAIT_CREATION:
+        _announce(Event.POLL_TIMEOUT, request, run, reason)
+    return _give_up(request, run, record, step, reason)
+
+
+def refused(lease: Lease, record: StepRecord, step: plan.Step, reason: str) -> bool:
+    """Microsoft refused our credentials: halt this tenant's dispatch, alert once, and fail the run for a retry."""
+    with transaction.atomic():
+        tenants.halt(ProvisioningRun.objects.values_list("tenant_id", flat=True).get(pk=lease.run_id), reason)
+    return step_failed(lease, record, step, f"The service principal was refused: {reason}")
+
+
+def log_done(request: EnvironmentRequest, run: ProvisioningRun, step: plan.Step, outcome: Done) -> None:
+    """Log every entry of a finished step, as the service principal, correlated by the run."""
+    for entry in outcome.entries:
+        log_entry(
+            entry.action,
+            on=request,
+            by=principal(run),
+            details={"step": step.key, **entry.details, "proof": [proof.as_json() for proof in entry.proofs]},
+            correlation_id=str(run.pk),
+            policy_version=f"settings-{run.settings_version}",
+        )
+    policy_gap.stop_clocks(run, outcome.entries)
+
+
+def principal(run: ProvisioningRun) -> Actor:
+    """Return the provisioning principal of a run's tenant as the log names it: by client id."""
+    identity = TenantIdentity.objects.get(tenant=run.tenant_id, purpose=TenantIdentity.Purpose.PROVISIONING)
+    return service_principal(str(identity.client_id))
+
+
+def _give_up(
+    request: EnvironmentRequest, run: ProvisioningRun, record: StepRecord, step: plan.Step, reason: str
+) -> bool:
+    _log_failure(request, run, step, reason)
+    baseline = settings_of(request.tenant, run.settings_version).baselines[request.zone]
+    if not step.blocks(baseline):
+        _finish(record, StepOutcome.SKIPPED, error=reason)
+        gaps.open_gap(request, run, step, reason)
+        return _go_on(request, run, step)
+    _finish(record, StepOutcome.FAILED, error=reason)
+    if run.remote_state == RemoteState.UNKNOWN:
+        run.watch_at = clock.now() + watch.EVERY
+    _end(run, RunStatus.FAILED, reason)
+    requests.fail(request.pk, by=principal(run), run_id=run.pk, step=step.key, reason=reason)
+    return False
+
+
+def _go_on(request: EnvironmentRequest, run: ProvisioningRun, step: plan.Step) -> bool:
+    following = plan.step_after(run.plan_version, step.key)
+    run.step_attempt, run.step_facts, run.step_deadline, run.waiting_for = 1, {}, None, ""
+    run.next_at = clock.now()
+    if following is not None:
+        run.step = following.key
+        run.save()
+        return True
+    _end(run, RunStatus.COMPLETED)
+    open_gaps = gaps.open_steps(request)
+    row = Environment.objects.get(tenant=run.tenant_id, environment_id=run.environment_id)
+    row.url, row.governed_at = run.environment_url, None if open_gaps else clock.now()
+    if row.status == EnvironmentStatus.PROVISIONING:
+        row.status = EnvironmentStatus.ACTIVE
+    row.save()
+    requests.complete(
+        request.pk,
+        by=principal(run),
+        run_id=run.pk,
+        environment_id=run.environment_id,
+        environment_url=run.environment_url,
+        open_gaps=open_gaps,
+    )
+    return False
+
+
+def _end(run: ProvisioningRun, status: RunStatus, error: str = "") -> None:
+    run.status, run.error, run.finished_at = status, error, clock.now()
+    run.lease_until, run.waiting_for = None, ""
+    run.save()
+    limits.release_slot(run)
+    ring("provisioning_app.tasks.dispatch", str(run.tenant_id))
+
+
+def _register(request: EnvironmentRequest, run: ProvisioningRun) -> None:
+    """Enter the environment in the register as soon as it is known to exist; one found before gets its owner."""
+    owned = {
+        "business_unit_id": request.business_unit_id,
+        "request": request,
+        "display_name": request.environment_name,
+        "domain_name": run.domain_name,
+        "zone": request.zone,
+    }
+    seen = findings.first_seen(request.tenant_id, run.environment_id) or clock.now()
+    row, is_new = Environment.objects.get_or_create(
+        tenant_id=request.tenant_id, environment_id=run.environment_id, defaults={**owned, "created_at": seen}
+    )
+    if not is_new and row.request_id is None:
+        for column, value in owned.items():
+            setattr(row, column, value)
+        row.status, row.quarantined_at, row.quarantine_reason = EnvironmentStatus.PROVISIONING, None, ""
+        row.save()
+
+
+def _finish(
+    record: StepRecord,
+    outcome: StepOutcome,
+    *,
+    proof: list[dict[str, str]] | None = None,
+    error: str = "",
+) -> None:
+    record.outcome, record.proof, record.error, record.ended_at = outcome, proof or [], error, clock.now()
+    record.save()
+
+
+def _log_failure(request: EnvironmentRequest, run: ProvisioningRun, step: plan.Step, reason: str) -> None:
+    log_entry(
+        step.action,
+        on=request,
+        by=principal(run),
+        details={"step": step.key, "attempt": run.step_attempt},
+        error=reason,
+        success=False,
+        correlation_id=str(run.pk),
+        policy_version=f"settings-{run.settings_version}",
+    )
+
+
+def _announce(event: Event, request: EnvironmentRequest, run: ProvisioningRun, reason: str) -> None:
+    announce(
+        event,
+        to=holders(Role.OPERATOR, request.business_unit),
+        tenant_id=request.tenant_id,
+        reference=request.request_number,
+        once=str(run.pk),
+        name=request.environment_name,
+        reason=reason,
+    )
+
+
+def _request_id(lease: Lease) -> Any:
+    return ProvisioningRun.objects.values_list("request_id", flat=True).get(pk=lease.run_id)

@@ -1,0 +1,157 @@
+"""Advance a run: intent, call, result. The intent is committed before the call, no transaction is open during it,
+and the result is committed after it; a crash in between leaves an intent without a result, which means: find out.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from accounts_app.cloud import cloud_for
+from accounts_app.models import TenantIdentity
+from accounts_app.services import settings_of
+from core_app import clock
+from microsoft_cloud.errors import (
+    AuthenticationError,
+    CloudError,
+    ConflictError,
+    ConflictKind,
+    NotReadyError,
+    ThrottledError,
+    TransientError,
+)
+from provisioning_app import breaker, limits, plan, results
+from provisioning_app.choices import StepOutcome
+from provisioning_app.lease import Lease, LeaseLostError, claim
+from provisioning_app.models import ProvisioningRun, StepRecord
+from provisioning_app.steps.outcome import AttemptFailedError, Context, StepFailedError, Wait
+from requests_app.models import EnvironmentRequest
+
+log = structlog.get_logger(__name__)
+
+_BUSY_SECONDS = 15.0
+
+
+def advance(run_id: UUID) -> None:
+    """Take a due run as far as it goes without waiting; quietly do nothing when it is not due or not ours."""
+    lease = claim(run_id)
+    try:
+        while lease and _take_step(lease):
+            pass
+    except LeaseLostError:
+        log.warning("lease_lost", run=str(run_id))
+
+
+def _take_step(lease: Lease) -> bool:
+    """Perform the current step once; return whether the next step can follow at once."""
+    permit = breaker.admit(lease.tenant_id)
+    return results.pause(lease, permit.until) if permit.until else _perform(lease, permit)
+
+
+def _perform(lease: Lease, permit: breaker.Permit) -> bool:
+    run, record, was_unknown = _begin(lease)
+    step = plan.step(run.plan_version, run.step)
+    now = clock.now()
+    try:
+        context = context_for(run, lease, is_unknown=was_unknown, now=now)
+        outcome = step.perform(context)
+    except LeaseLostError:
+        raise
+    except CloudError as error:
+        breaker.failed(lease.tenant_id, error)
+        return _after_cloud_error(lease, run, record, step, error)
+    except AttemptFailedError as error:
+        return results.attempt_failed(lease, record, step, str(error))
+    except StepFailedError as error:
+        return results.step_failed(lease, record, step, str(error), error.run)
+    except Exception as error:
+        # Whatever a step did not foresee fails this run, in words that hold no secret, and leaves the worker alive.
+        log.exception("step_broke", run=str(run.pk), step=step.key)
+        return results.step_failed(lease, record, step, f"Unexpected {type(error).__name__} in step {step.label}.")
+    breaker.answered(permit)
+    if isinstance(outcome, Wait):
+        return _wait(lease, run, record, step, outcome)
+    return results.done(lease, record, step, outcome)
+
+
+def _wait(lease: Lease, run: ProvisioningRun, record: StepRecord, step: plan.Step, outcome: Wait) -> bool:
+    """Wait, unless the step's deadline has passed; it passes only after a last look, however long workers were down."""
+    if run.step_deadline and clock.now() >= run.step_deadline:
+        return results.timed_out(lease, record, step, outcome.reason)
+    return results.wait(lease, record, outcome)
+
+
+@transaction.atomic
+def _begin(lease: Lease) -> tuple[ProvisioningRun, StepRecord, bool]:
+    """Commit the intent; say whether an earlier worker left this very attempt without a result."""
+    run = lease.fenced()
+    step = plan.step(run.plan_version, run.step)
+    record, is_new = StepRecord.objects.get_or_create(
+        run=run,
+        step=run.step,
+        attempt=run.step_attempt,
+        defaults={"lease_token": lease.token, "began_at": clock.now()},
+    )
+    was_unknown = not is_new and record.outcome == StepOutcome.INTENDED
+    StepRecord.objects.filter(pk=record.pk).update(outcome=StepOutcome.INTENDED, lease_token=lease.token)
+    if run.step_deadline is None:
+        run.step_deadline = clock.now() + _allowed(run, step)
+        run.save(update_fields=["step_deadline"])
+    return run, record, was_unknown
+
+
+def context_for(
+    run: ProvisioningRun, lease: Lease | None, *, is_unknown: bool, now: datetime, only_looks: bool = False
+) -> Context:
+    """Return what a step needs, under a lease; without one (a gap's retry) nothing can be created.
+
+    Raises:
+        CloudError: the credentials could not be read.
+    """
+    request = EnvironmentRequest.objects.select_related("tenant", "business_unit", "requester").get(pk=run.request_id)
+    settings = settings_of(request.tenant, run.settings_version)
+    cloud = cloud_for(request.tenant, TenantIdentity.Purpose.PROVISIONING, correlation_id=str(run.pk))
+    return Context(
+        request=request,
+        run=run,
+        settings=settings,
+        cloud=cloud,
+        facts=run.step_facts,
+        is_unknown=is_unknown,
+        now=now,
+        renew_lease=lease.renew if lease else lambda: None,
+        reserve_creation=lambda: limits.reserve_creation(run.pk, run.tenant_id, settings),
+        only_looks=only_looks,
+    )
+
+
+def _after_cloud_error(
+    lease: Lease, run: ProvisioningRun, record: StepRecord, step: plan.Step, error: CloudError
+) -> bool:
+    """Sort an error of the cloud: wait without burning an attempt, try again, or give up."""
+    if isinstance(error, AuthenticationError):
+        return results.refused(lease, record, step, str(error))
+    if breaker.is_unreachable(error):
+        # Nothing was asked, so nothing failed: no attempt is used up and no deadline passes without a last look
+        return results.wait(lease, record, Wait(str(error), _BUSY_SECONDS, run.step_facts))
+    if isinstance(error, ThrottledError | NotReadyError) or _is_busy(error):
+        # What the step remembered stays remembered: a busy answer is no progress and no failure
+        pause = Wait(str(error), error.retry_after or _BUSY_SECONDS, run.step_facts)
+        return _wait(lease, run, record, step, pause)
+    if isinstance(error, TransientError | ConflictError):
+        return results.attempt_failed(lease, record, step, str(error))
+    return results.step_failed(lease, record, step, str(error))
+
+
+def _is_busy(error: CloudError) -> bool:
+    return isinstance(error, ConflictError) and error.kind == ConflictKind.BUSY
+
+
+def _allowed(run: ProvisioningRun, step: plan.Step) -> timedelta:
+    if step.key == plan.AWAIT_CREATION:
+        settings = settings_of(run.tenant, run.settings_version)
+        return timedelta(seconds=settings.creation_seconds)
+    return timedelta(minutes=step.minutes)

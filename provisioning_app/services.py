@@ -1,0 +1,203 @@
+"""What can happen in provisioning: dispatch, advance, retry, and the sweeps behind them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from accounts_app.models import Tenant
+from accounts_app.services import settings_of
+from accounts_app.tenant_settings import Settings
+from core_app import clock
+from core_app.doorbell import ring
+from microsoft_cloud.errors import CloudError
+from provisioning_app import breaker, gaps, limits, plan, results, runner
+from provisioning_app.attest import attest
+from provisioning_app.choices import LIVE_ROLLBACKS, RunStatus
+from provisioning_app.credentials.reviews import collect as collect_review
+from provisioning_app.credentials.reviews import dispose as dispose_of_finding
+from provisioning_app.credentials.reviews import sign as sign_review
+from provisioning_app.credentials.reviews import start_review
+from provisioning_app.credentials.rotation import advance as advance_rotation
+from provisioning_app.credentials.rotation import rotate as rotate_credential
+from provisioning_app.credentials.sweep import sweep_credentials, wake_rotations
+from provisioning_app.findings import resolve_finding
+from provisioning_app.models import Environment, Gap, ProvisioningRun, Rollback, Slot
+from provisioning_app.quarantine import quarantine, release_quarantine
+from provisioning_app.retries import retry
+from provisioning_app.rollback import advance as advance_rollback
+from provisioning_app.rollback import initiate_rollback
+from provisioning_app.steps.outcome import AttemptFailedError, Done, StepFailedError
+from provisioning_app.tenants import halt, resume
+from requests_app import services as requests
+from requests_app.choices import State
+from requests_app.models import EnvironmentRequest
+from requests_app.services.rows import locked
+
+__all__ = [
+    "advance",
+    "advance_rollback",
+    "advance_rotation",
+    "attest",
+    "collect_review",
+    "dispatch",
+    "dispose_of_finding",
+    "due_rollbacks",
+    "due_runs",
+    "halt",
+    "initiate_rollback",
+    "quarantine",
+    "release_quarantine",
+    "resolve_finding",
+    "resume",
+    "retry",
+    "retry_gaps",
+    "rotate_credential",
+    "sign_review",
+    "start_review",
+    "sweep_credentials",
+    "tenants_with_work",
+    "wake_rotations",
+]
+
+log = structlog.get_logger(__name__)
+
+ADVANCE = "provisioning_app.tasks.advance"
+advance = runner.advance
+
+
+def dispatch(tenant_id: UUID) -> int:
+    """Start as many of a tenant's waiting runs and approved requests as its limits allow, one transaction each.
+
+    Returns:
+        How many were started.
+    """
+    started = 0
+    while _start_next(tenant_id):
+        started += 1
+    return started
+
+
+@transaction.atomic
+def _start_next(tenant_id: UUID) -> bool:
+    tenant = limits.locked_tenant(tenant_id)
+    if tenant.halted_reason:
+        return False
+    settings = settings_of(tenant)
+    slot = limits.free_slot(tenant, settings)
+    if slot is None:
+        return False
+    run = _next_queued(tenant) or _next_approved(tenant, settings)
+    if run is None or not limits.may_start(tenant, settings, creates=not run.environment_id):
+        # An approved request's new run exists only in memory yet: nothing of it stays
+        return False
+    now = clock.now()
+    is_first = run.status == RunStatus.QUEUED and run.attempt == 1
+    run.status, run.started_at, run.next_at = RunStatus.RUNNING, now, now
+    run.save()
+    Slot.objects.filter(pk=slot.pk).update(run=run)
+    if is_first:
+        requests.begin_provisioning(
+            run.request_id,
+            by=results.principal(run),
+            run_id=run.pk,
+            policy_version=f"settings-{run.settings_version}",
+        )
+    ring(ADVANCE, str(run.pk))
+    return True
+
+
+def _next_queued(tenant: Tenant) -> ProvisioningRun | None:
+    return ProvisioningRun.objects.filter(tenant=tenant, status=RunStatus.QUEUED).order_by("queued_at", "id").first()
+
+
+def _next_approved(tenant: Tenant, settings: Settings) -> ProvisioningRun | None:
+    candidate = tenant.environment_requests.awaiting_dispatch().values_list("pk", flat=True).first()
+    if candidate is None:
+        return None
+    request = locked(candidate)  # nothing but dispatch, under the tenant's lock, leads out of Approved
+    return ProvisioningRun(
+        tenant=tenant,
+        request=request,
+        plan_version=plan.CURRENT_VERSION,
+        settings_version=request.settings_version or settings.version,
+        step=plan.first_step(plan.CURRENT_VERSION).key,
+        domain_name=request.domain_name,
+        queued_at=clock.now(),
+        next_at=clock.now(),
+    )
+
+
+def due_runs(limit: int = 200) -> list[UUID]:
+    """Return runs that are due and not leased, oldest first."""
+    now = clock.now()
+    due = ProvisioningRun.objects.filter(status=RunStatus.RUNNING, next_at__lte=now)
+    free = due.filter(lease_until__isnull=True) | due.filter(lease_until__lt=now)
+    return list(free.order_by("next_at").values_list("pk", flat=True)[:limit])
+
+
+def due_rollbacks(limit: int = 50) -> list[UUID]:
+    """Return rollbacks that are due, oldest first."""
+    due = Rollback.objects.filter(status__in=LIVE_ROLLBACKS, next_at__lte=clock.now()).order_by("next_at")
+    return list(due.values_list("pk", flat=True)[:limit])
+
+
+def tenants_with_work() -> list[UUID]:
+    """Return tenants with approved requests or queued runs: what a lost doorbell left lying."""
+    approved = set(
+        EnvironmentRequest.objects.filter(state=State.APPROVED).values_list("tenant_id", flat=True).distinct()
+    )
+    queued = set(ProvisioningRun.objects.filter(status=RunStatus.QUEUED).values_list("tenant_id", flat=True).distinct())
+    return sorted(approved | queued)
+
+
+def retry_gaps(limit: int = 50) -> int:
+    """Perform the step of every due open gap once more; returns how many were closed."""
+    now = clock.now()
+    due = Gap.objects.filter(closed_at__isnull=True, next_at__lte=now, run__status=RunStatus.COMPLETED).order_by(
+        "next_at"
+    )
+    return sum(
+        _retry_gap(gap)
+        for gap in due.select_related("run", "request")[:limit]
+        if not breaker.is_open(gap.run.tenant_id)
+    )
+
+
+def _retry_gap(gap: Gap) -> bool:
+    wait = gaps.RETRY_AFTER * min(2**gap.attempts, 12)
+    claimed = Gap.objects.filter(pk=gap.pk, next_at=gap.next_at, closed_at__isnull=True).update(
+        next_at=clock.now() + wait, attempts=gap.attempts + 1
+    )
+    if not claimed:
+        return False
+    step = plan.step(gap.run.plan_version, gap.step)
+    try:
+        context = runner.context_for(gap.run, None, is_unknown=False, now=clock.now())
+        outcome = step.perform(context)
+    except (CloudError, AttemptFailedError, StepFailedError) as error:
+        Gap.objects.filter(pk=gap.pk).update(reason=str(error))
+        return False
+    if not isinstance(outcome, Done):
+        # The platform needs a moment; ask again soon, the step finds what this attempt has started
+        Gap.objects.filter(pk=gap.pk).update(next_at=clock.now() + timedelta(seconds=30))
+        return False
+    _close(gap, step, outcome)
+    return True
+
+
+@transaction.atomic
+def _close(gap: Gap, step: plan.Step, outcome: Done) -> None:
+    request = locked(gap.request_id)
+    fresh = Gap.objects.select_for_update(no_key=True).select_related("run", "request").get(pk=gap.pk)
+    if fresh.closed_at:
+        return
+    results.log_done(request, fresh.run, step, outcome)
+    gaps.close_gap(fresh)
+    if not gaps.open_steps(request):
+        governed = Environment.objects.get(tenant=fresh.run.tenant_id, environment_id=fresh.run.environment_id)
+        governed.governed_at = clock.now()
+        governed.save()

@@ -1,0 +1,87 @@
+"""Step 2: ask for the environment, once. There is no idempotency key: domain name and tag tell what happened."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from audit_app.actions import Action
+from microsoft_cloud.bap import Environment, NewEnvironment
+from microsoft_cloud.errors import CloudError, ConflictError, ConflictKind, UntrustedUrlError
+from provisioning_app.choices import RemoteState
+from provisioning_app.steps import environments
+from provisioning_app.steps.operations import wait_seconds
+from provisioning_app.steps.outcome import Context, Done, Entry, Proof, StepFailedError, Wait
+from requests_app.choices import CURRENCY, LOCATION, EnvironmentType, Region
+
+
+def perform(context: Context) -> Done | Wait:
+    """Create the environment with Dataverse and its security group in one call, unless it is already there.
+
+    Raises:
+        StepFailedError: the platform refuses this creation for good.
+    """
+    if context.run.environment_id:
+        return Done()
+    if found := environments.find_ours(context):
+        return _adopt(found)
+    if context.is_unknown or "probing_since" in context.facts or context.run.remote_state == RemoteState.UNKNOWN:
+        since = datetime.fromisoformat(context.facts.get("probing_since", context.now.isoformat()))
+        # An environment that was asked for may stay out of every list for a while (contract §5.11, step 4)
+        if context.now - since < timedelta(seconds=context.settings.propagation_seconds):
+            return _keep_probing(context, since)
+    if (later := context.reserve_creation()) is not None:
+        seconds = (later - context.now).total_seconds()
+        return Wait("the next day: today's creations are used up", seconds)
+    return _create(context)
+
+
+def _create(context: Context) -> Done | Wait:
+    context.renew_lease()
+    try:
+        started = context.cloud.bap.create_environment(_wanted(context))
+    except ConflictError as conflict:
+        if conflict.kind == ConflictKind.CAPACITY:
+            raise StepFailedError(
+                "The tenant has no database capacity left; free some or buy more, then retry."
+            ) from conflict
+        if conflict.kind == ConflictKind.DOMAIN_IN_USE:
+            return _keep_probing(context, context.now)
+        raise
+    except UntrustedUrlError as error:
+        # The creation was accepted, but its address leads to a foreign host: a person has to look at that first
+        raise StepFailedError(str(error), remote_state=RemoteState.UNKNOWN) from error
+    except CloudError as error:
+        if error.maybe_executed:
+            return _keep_probing(context, context.now)
+        raise
+    entry = Entry(Action.CREATION_STARTED, details={"domain_name": context.run.domain_name, "tag": context.tag})
+    # An id in the answer proves nothing: whose environment it is, the tag tells when it is read
+    return Done((entry,), run={"operation_url": started.operation_url or "", "remote_state": RemoteState.UNKNOWN})
+
+
+def _wanted(context: Context) -> NewEnvironment:
+    request, region = context.request, Region(context.request.region)
+    return NewEnvironment(
+        location=LOCATION[region],
+        display_name=request.environment_name,
+        description=f"{context.tag};number={request.request_number};zone={request.zone}",
+        sku=EnvironmentType(request.environment_type).label,
+        domain_name=context.run.domain_name,
+        currency_code=CURRENCY[region],
+        security_group_id=request.security_group_id or None,
+    )
+
+
+def _adopt(found: Environment) -> Done:
+    proof = Proof("domain name", "", found.domain_name, found.domain_name)
+    entry = Entry(Action.ENVIRONMENT_ADOPTED, (proof,), {"environment_id": found.id})
+    return Done((entry,), run={"environment_id": found.id, "remote_state": RemoteState.PRESENT})
+
+
+def _keep_probing(context: Context, since: datetime) -> Wait:
+    return Wait(
+        "the environment that may already have been created to appear",
+        wait_seconds(context, None),
+        {"probing_since": since.isoformat()},
+        run={"remote_state": RemoteState.UNKNOWN},
+    )

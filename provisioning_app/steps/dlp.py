@@ -1,0 +1,24 @@
+"""Step 10: which data policies cover the environment; computed, because classic policies ignore environment groups."""
+
+from __future__ import annotations
+
+from audit_app.actions import Action
+from microsoft_cloud.bap import dlp_coverage
+from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof
+
+
+def perform(context: Context) -> Done:
+    """Prove that a required data policy, or any when none is named, applies to the environment.
+
+    Raises:
+        AttemptFailedError: none does; an administrator has to extend one, the gap is retried until then.
+    """
+    covering = dlp_coverage(context.run.environment_id, context.cloud.bap.dlp_policies())
+    names = sorted(policy.display_name for policy in covering)
+    required = context.baseline.required_dlp_policy
+    if not names or (required and required not in names):
+        raise AttemptFailedError(
+            f"{required or 'No data policy'} does not cover the environment; extend it in the admin center."
+        )
+    proof = Proof("data policy", "", "covered", "covered")
+    return Done((Entry(Action.DLP_ASSIGNED, (proof,), {"policies": names}),))

@@ -1,0 +1,56 @@
+"""Step 6: join the zone's environment group."""
+
+from __future__ import annotations
+
+from audit_app.actions import Action
+from microsoft_cloud.bap import EnvironmentGroup
+from provisioning_app.steps import environments
+from provisioning_app.steps.operations import still_running, wait_seconds, watch
+from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, StepFailedError, Wait, text
+
+
+def perform(context: Context) -> Done | Wait:
+    """Add the environment to the group of its zone and read its membership back.
+
+    Raises:
+        StepFailedError: the group does not exist, or the environment is in another group.
+        AttemptFailedError: the operation succeeded and the membership is not there.
+    """
+    if wait := still_running(context, context.cloud.power_platform.group_operation, "environment group"):
+        return wait
+    group = find(context)
+    environment = environments.read(context)
+    if environment.environment_group_id == group.id:
+        proof = Proof(
+            "environment group", context.facts.get("before", "none"), group.id, environment.environment_group_id
+        )
+        return Done((Entry(Action.GROUP_ASSIGNED, (proof,), {"group": group.display_name}),))
+    if environment.environment_group_id:
+        raise StepFailedError(
+            f"The environment is in another group ({environment.environment_group_id}); remove it there first."
+        )
+    if environment.ongoing_operation:
+        return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
+    if context.facts.get("was_sent"):
+        raise AttemptFailedError(f"The environment did not join {group.display_name}.")
+    before = text(environment.environment_group_id)
+    context.before_change(Proof("environment group", before, group.display_name, before))
+    started = context.cloud.power_platform.add_environment_to_group(group.id, environment.id)
+    wait = watch(context, started, "environment group")
+    return Wait(wait.reason, wait.seconds, {**wait.facts, "before": before})
+
+
+def find(context: Context) -> EnvironmentGroup:
+    """Return the one environment group with the configured name; names are not unique, so several are an error.
+
+    Raises:
+        StepFailedError: there is none, or more than one.
+    """
+    wanted = context.baseline.environment_group
+    groups = [group for group in context.cloud.bap.environment_groups() if group.display_name == wanted]
+    if len(groups) != 1:
+        found = "no environment group" if not groups else f"{len(groups)} environment groups"
+        raise StepFailedError(
+            f"There is {found} named {wanted}; exactly one must exist. Mend it in the admin center, then retry."
+        )
+    return groups[0]

@@ -1,0 +1,73 @@
+"""Step 5: Managed Environment with its sharing limits, before the environment joins a group, which locks them."""
+
+from __future__ import annotations
+
+from audit_app.actions import Action
+from microsoft_cloud.bap import Environment, Governance
+from provisioning_app.steps import environments
+from provisioning_app.steps.operations import still_running, wait_seconds, watch
+from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, Wait, text
+
+MANAGED = "Standard"
+
+
+def perform(context: Context) -> Done | Wait:
+    """Enable Managed Environments with the zone's sharing limit and solution checker, and read every setting back.
+
+    Raises:
+        AttemptFailedError: the operation failed, or a setting did not read back as written.
+    """
+    if wait := still_running(context, context.cloud.bap.operation, "managed environment"):
+        return wait
+    environment = environments.read(context)
+    if environment.ongoing_operation:
+        # The platform starts a second operation by itself after enabling (contract §4.4)
+        return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
+    before = context.facts.get("before") or _snapshot(context, environment)
+    proofs = _proofs(context, environment, before)
+    if all(proof.holds for proof in proofs) or _is_locked(environment):
+        return _done(proofs)
+    if context.facts.get("was_sent"):
+        raise AttemptFailedError(
+            "Read back: " + "; ".join(f"{p.setting} is {p.after} instead of {p.desired}" for p in proofs if not p.holds)
+        )
+    context.before_change(*proofs)
+    started = context.cloud.bap.set_governance_configuration(environment.id, Governance(MANAGED, desired(context)))
+    wait = watch(context, started, "managed environment")
+    return Wait(wait.reason, wait.seconds, {**wait.facts, "before": before})
+
+
+def desired(context: Context) -> dict[str, str]:
+    """Return the governance settings of the zone; every value is a string (contract §6.1)."""
+    baseline = context.baseline
+    limit = baseline.sharing_limit
+    return {
+        "limitSharingMode": "excludeSharingToSecurityGroups" if limit else "noLimit",
+        "isGroupSharingDisabled": "true" if limit else "false",
+        "maxLimitUserSharing": str(limit) if limit else "-1",
+        "solutionCheckerMode": baseline.solution_checker,
+    }
+
+
+def _snapshot(context: Context, environment: Environment) -> dict[str, str]:
+    settings = environment.extended_settings or {}
+    return {
+        "protectionLevel": environment.protection_level or "Basic",
+        **{name: text(settings.get(name)) for name in desired(context)},
+    }
+
+
+def _proofs(context: Context, environment: Environment, before: dict[str, str]) -> tuple[Proof, ...]:
+    after = _snapshot(context, environment)
+    wanted = {"protectionLevel": MANAGED, **desired(context)}
+    return tuple(Proof(name, before[name], value, after[name]) for name, value in wanted.items())
+
+
+def _is_locked(environment: Environment) -> bool:
+    """Inside a group the settings come from the group's rules and are not shown (contract §5.5)."""
+    return environment.is_managed and environment.environment_group_id is not None and not environment.extended_settings
+
+
+def _done(proofs: tuple[Proof, ...]) -> Done:
+    level, *limits = proofs
+    return Done((Entry(Action.MANAGED_ENABLED, (level,)), Entry(Action.SHARING_LIMITS_CONFIGURED, tuple(limits))))

@@ -1,0 +1,127 @@
+"""Step 1: everything that can be known to fail is asked before anything is created."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+from audit_app.actions import Action
+from microsoft_cloud.errors import ConflictError, ConflictKind, GroupError, NotFoundError, PermanentError
+from provisioning_app.choices import RemoteState
+from provisioning_app.steps import environment_group
+from provisioning_app.steps.outcome import Context, Done, Entry, Proof, StepFailedError
+from requests_app.choices import LOCATION, Region
+from requests_app.policies.naming import domain_name
+
+_NEEDED_DATABASE_MB = 1024
+_MORE_NAMES = 3
+
+
+def perform(context: Context) -> Done:
+    """Check token, tenant, location, capacity, environment group, security group, membership and the domain name.
+
+    Raises:
+        StepFailedError: naming the first thing that makes a creation impossible.
+    """
+    proofs = [_tenant(context), _environment_group(context)]
+    columns: dict[str, Any] = {}
+    if not context.run.environment_id:
+        proofs += [_location(context), _capacity(context)]
+    if context.run.remote_state == RemoteState.ABSENT:
+        # else the name may be taken by what an earlier attempt created, still unlisted
+        proof, columns = _domain(context)
+        proofs.append(proof)
+    if context.request.security_group_id:
+        proofs += [security_group(context), _membership(context)]
+    return Done((Entry(Action.PREFLIGHT_CHECKED, tuple(proofs)),), run=columns)
+
+
+def security_group(context: Context) -> Proof:
+    """Return the proof that the security group exists.
+
+    Raises:
+        StepFailedError: SecurityGroupNotFound; retry once the group exists.
+    """
+    wanted = context.request.security_group_id
+    try:
+        group = context.cloud.graph.group(wanted)
+    except GroupError as error:
+        raise StepFailedError(
+            f"SecurityGroupNotFound: {context.request.security_group_name or wanted} cannot be used: {error} "
+            "Retry once it exists."
+        ) from error
+    return Proof("security group", "", wanted, group.id)
+
+
+def _tenant(context: Context) -> Proof:
+    wanted = str(context.request.tenant.entra_tenant_id)
+    proof = Proof("tenant", "", wanted, context.cloud.bap.tenant().tenant_id.lower())
+    if not proof.holds:
+        raise StepFailedError(f"The credentials belong to tenant {proof.after}, not to {wanted}.")
+    return proof
+
+
+def _location(context: Context) -> Proof:
+    wanted = LOCATION[Region(context.request.region)]
+    usable = {location.name for location in context.cloud.bap.locations() if location.is_usable}
+    if wanted not in usable:
+        raise StepFailedError(
+            f"This tenant may not create environments in {wanted}; usable are {', '.join(sorted(usable))}."
+        )
+    return Proof("location", "", "usable", "usable")
+
+
+def _capacity(context: Context) -> Proof:
+    try:
+        free = int(context.cloud.power_platform.database_capacity().free_mb)
+    except (NotFoundError, PermanentError):
+        return Proof("database capacity", "", "not reported", "not reported")  # the create's own answer decides then
+    if free < _NEEDED_DATABASE_MB:
+        raise StepFailedError(
+            f"Only {free} MB of Dataverse capacity are free; an environment needs {_NEEDED_DATABASE_MB}."
+        )
+    return Proof("database capacity", f"{free} MB free", "sufficient", "sufficient")
+
+
+def _environment_group(context: Context) -> Proof:
+    group = environment_group.find(context)
+    return Proof("environment group", "", context.baseline.environment_group, group.display_name)
+
+
+def _domain(context: Context) -> tuple[Proof, dict[str, Any]]:
+    """Return the proof that a domain name is free, and the run's columns when it is another one than planned.
+
+    Raises:
+        StepFailedError: what holds the name may be an environment that an earlier attempt asked for.
+    """
+    run, request = context.run, context.request
+    if _is_free(context, run.domain_name):
+        return Proof("domain name", "", "available", "available"), {}
+    # By its tag, because the domain name of something just created may not be readable yet
+    if any(context.tag in environment.description for environment in context.cloud.bap.list_environments()):
+        return Proof("domain name", "ours already", "available", "available"), {}
+    if request.runs.filter(domain_name=run.domain_name, creation_started_at__isnull=False).exists():
+        raise StepFailedError(f"The domain name {run.domain_name} is taken by an environment this tenant cannot see.")
+    for generation in range(run.generation + 1, run.generation + 1 + _MORE_NAMES):
+        name = domain_name(request.environment_name, request.pk, generation, settings.DOMAIN_NAME_KEY)
+        if _is_free(context, name):
+            return Proof("domain name", run.domain_name, name, name), {"domain_name": name, "generation": generation}
+    raise StepFailedError(f"The domain name {run.domain_name} and the next {_MORE_NAMES} are taken by others.")
+
+
+def _is_free(context: Context, name: str) -> bool:
+    try:
+        context.cloud.bap.validate_environment_details(name, LOCATION[Region(context.request.region)])
+    except ConflictError as conflict:
+        if conflict.kind != ConflictKind.DOMAIN_IN_USE:
+            raise
+        return False
+    return True
+
+
+def _membership(context: Context) -> Proof:
+    """Warn, without failing, when the requester would not be able to enter their own environment."""
+    person = context.cloud.graph.user(context.request.requester.upn)
+    is_member = context.cloud.graph.is_member(person.id, context.request.security_group_id)
+    return Proof("requester is a member", "", "yes", "yes" if is_member else "no")

@@ -1,0 +1,36 @@
+"""Step 7: the security group that was sent at creation is really bound; repaired when it is not."""
+
+from __future__ import annotations
+
+from audit_app.actions import Action
+from provisioning_app.steps import environments, preflight
+from provisioning_app.steps.operations import still_running, wait_seconds, watch
+from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, Wait, text
+
+
+def perform(context: Context) -> Done | Wait:
+    """Verify the binding, bind when it differs, and read it back.
+
+    Raises:
+        StepFailedError: SecurityGroupNotFound: the group was deleted meanwhile.
+        AttemptFailedError: the binding did not read back.
+    """
+    if wait := still_running(context, context.cloud.bap.operation, "security group"):
+        return wait
+    wanted = context.request.security_group_id
+    if wanted:
+        preflight.security_group(context)
+    environment = environments.read(context)
+    if environment.ongoing_operation:
+        return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
+    before = context.facts.get("before", text(environment.security_group_id))
+    proof = Proof("security group", before, text(wanted or None), text(environment.security_group_id))
+    if proof.holds:
+        name = context.request.security_group_name or "none requested"
+        return Done((Entry(Action.SECURITY_GROUP_BOUND, (proof,), {"group": name}),))
+    if context.facts.get("was_sent"):
+        raise AttemptFailedError(f"The security group is {proof.after} instead of {proof.desired}.")
+    context.before_change(proof)
+    started = context.cloud.bap.patch_environment(environment.id, security_group_id=wanted or None)
+    wait = watch(context, started, "security group")
+    return Wait(wait.reason, wait.seconds, {**wait.facts, "before": before})

@@ -1,0 +1,67 @@
+"""Doorbells: ids in, nothing out, no rule inside. Lost, doubled or late ones change latency, never the outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+from celery.signals import worker_ready
+
+from provisioning_app import reconcile, services, watch
+
+
+@shared_task(name="provisioning_app.tasks.dispatch")
+def dispatch(tenant_id: str) -> None:
+    """Start what a tenant's limits allow."""
+    services.dispatch(UUID(tenant_id))
+
+
+@shared_task(name="provisioning_app.tasks.advance")
+def advance(run_id: str) -> None:
+    """Take a run as far as it goes."""
+    services.advance(UUID(run_id))
+
+
+@shared_task(name="provisioning_app.tasks.roll_back")
+def roll_back(rollback_id: str) -> None:
+    """Take a rollback one pass further."""
+    services.advance_rollback(UUID(rollback_id))
+
+
+@shared_task(name="provisioning_app.tasks.tick")
+def tick() -> None:
+    """Wake every due run and rollback; comes once a second."""
+    for run_id in services.due_runs():
+        advance.apply_async((str(run_id),), expires=10)
+    services.wake_rotations()
+    for rollback_id in services.due_rollbacks():
+        roll_back.apply_async((str(rollback_id),), expires=10)
+
+
+@shared_task(name="provisioning_app.tasks.sweep")
+def sweep() -> None:
+    """Find what lost doorbells, late environments and other people's hands left; comes every five minutes."""
+    reconcile.reconcile_all()
+    services.retry_gaps()
+    services.sweep_credentials()
+    watch.look_for_late()
+
+
+@worker_ready.connect
+def sweep_at_start(sender: Any = None, **_signal: Any) -> None:
+    """Sweep as soon as a worker is ready: nobody knows how long there was none."""
+    if sender is not None:
+        sender.app.send_task("provisioning_app.tasks.sweep", retry=False, ignore_result=True, expires=300)
+
+
+@shared_task(name="provisioning_app.tasks.rotate")
+def rotate(rotation_id: str) -> None:
+    """Take a rotation of a credential as far as it goes."""
+    services.advance_rotation(UUID(rotation_id))
+
+
+@shared_task(name="provisioning_app.tasks.collect_review")
+def collect_review(review_id: str) -> None:
+    """Collect the findings of a privilege review."""
+    services.collect_review(UUID(review_id))

@@ -1,0 +1,70 @@
+"""Halt and resume a tenant's provisioning when its credentials are refused; other tenants go on."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts_app.models import Tenant, User
+from accounts_app.roles import Role
+from accounts_app.scope import scope_of
+from audit_app.actions import Action
+from audit_app.actors import SYSTEM, person
+from audit_app.log import record
+from core_app.doorbell import ring
+from core_app.errors import DomainError, PermissionRefused
+from core_app.text import clean, has_content
+from notifications_app.catalogue import Event
+from notifications_app.services import announce
+from provisioning_app.limits import locked_tenant
+
+
+@transaction.atomic
+def halt(tenant_id: UUID, reason: str) -> None:
+    """Stop dispatching for a tenant and alert its operators, once until it is resumed."""
+    tenant = locked_tenant(tenant_id)
+    if tenant.halted_reason:
+        return
+    tenant.halted_reason = reason
+    entry = record(Action.TENANT_HALTED, on=tenant, by=SYSTEM, error=reason, success=False)
+    tenant.save(update_fields=["halted_reason"])
+    announce(
+        Event.TENANT_HALTED,
+        to=operators(tenant),
+        tenant_id=tenant.pk,
+        reference=tenant.name,
+        once=str(entry.pk),
+        tenant=tenant,
+        reason=reason,
+    )
+
+
+@transaction.atomic
+def resume(tenant_id: UUID, *, by: User, reason: str) -> Tenant:
+    """Start dispatching again after the credentials were mended.
+
+    Raises:
+        PermissionRefused: for anyone but an operator of the tenant.
+        DomainError: the tenant is not halted, or no reason is given.
+    """
+    tenant = locked_tenant(tenant_id)
+    reach = scope_of(by).reach.get(Role.OPERATOR)
+    if reach is None or tenant.pk not in reach.tenants:
+        raise PermissionRefused(f"Resuming {tenant} needs the role {Role.OPERATOR} for the tenant.")
+    if not tenant.halted_reason:
+        raise DomainError(f"Provisioning in {tenant} is not halted.")
+    if not has_content(reason):
+        raise DomainError("Say what was mended; it is logged.")
+    record(Action.TENANT_RESUMED, on=tenant, by=person(by), details={"reason": clean(reason)})
+    tenant.halted_reason = ""
+    tenant.save(update_fields=["halted_reason"])
+    ring("provisioning_app.tasks.dispatch", str(tenant.pk))
+    return tenant
+
+
+def operators(tenant: Tenant) -> list[User]:
+    """Return the active operators of a whole tenant."""
+    codename = "operator_organisation"
+    grants = tenant.tenantuserobjectpermission_set.filter(permission__codename=codename, user__is_active=True)
+    return [grant.user for grant in grants.select_related("user").order_by("user__upn")]

@@ -1,0 +1,150 @@
+"""The buttons on a request's page: each opens a dialog, and its POST calls one verb, which decides."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+
+from accounts_app.models import User
+from core_app.admin import GovernedAdmin, dialog_action
+from gates_app import services as gates
+from gates_app.levels import Level, Outcome
+from requests_app import directory, services
+from requests_app.admin.dialogs import SHOWN, ConfirmDialog, DecisionDialog, RefusalDialog
+from requests_app.models import EnvironmentRequest
+from requests_app.permissions import may_decide, may_submit, may_withdraw
+
+
+def may_decide_stage(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may approve or reject the open stage."""
+    return may_decide(user, request) and request.gate.level != Level.L1  # type: ignore[union-attr]
+
+
+def may_object(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may object to a request that is otherwise approved by policy."""
+    return may_decide(user, request) and request.gate.level == Level.L1  # type: ignore[union-attr]
+
+
+def may_claim(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may take the open stage upon themselves."""
+    if not may_decide_stage(user, request):
+        return False
+    stage = gates.current_stage(request.gate)  # type: ignore[arg-type]
+    return stage is not None and stage.assigned_to_id != user.pk
+
+
+class RequestActions(GovernedAdmin):
+    """Submit, withdraw, approve, reject, object, claim."""
+
+    actions_detail: ClassVar[tuple[str, ...]] = ("submit", "approve", "reject", "object_to", "claim", "withdraw")
+
+    @dialog_action(
+        label="Submit",
+        icon="send",
+        form=ConfirmDialog,
+        offered=may_submit,
+        explained="The security group is looked up, the request goes to those who decide; its fields are then fixed.",
+        variant=ActionVariant.PRIMARY,
+    )
+    def submit(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, user = self.visible(request, object_id), request.user
+
+        def verb() -> None:
+            # Microsoft Graph is asked before the verb's transaction, and only for those who may submit.
+            found = directory.look_up(row) if may_submit(user, row) else directory.Directory()  # type: ignore[arg-type]
+            services.submit(row.pk, by=user, directory=found)  # type: ignore[arg-type]
+
+        return self.act(request, object_id, verb, done=f"{row} is submitted.")
+
+    @dialog_action(
+        label="Withdraw",
+        icon="undo",
+        form=ConfirmDialog,
+        offered=may_withdraw,
+        explained="The request ends here; it cannot be taken up again. You can always make a new one.",
+    )
+    def withdraw(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row = self.visible(request, object_id)
+        return self.act(
+            request,
+            object_id,
+            lambda: services.withdraw(row.pk, by=request.user),  # type: ignore[arg-type]
+            done=f"{row} is withdrawn.",
+        )
+
+    @dialog_action(
+        label="Approve",
+        icon="check",
+        form=DecisionDialog,
+        offered=may_decide_stage,
+        explained="Your decision binds to the request as this page shows it.",
+        variant=ActionVariant.SUCCESS,
+    )
+    def approve(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._decide(request, form, object_id, Outcome.APPROVE, "Your approval is recorded.")
+
+    @dialog_action(
+        label="Reject",
+        icon="close",
+        form=RefusalDialog,
+        offered=may_decide_stage,
+        explained="The request ends here. Say why, so that the requester knows what to change.",
+        variant=ActionVariant.DANGER,
+    )
+    def reject(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._decide(request, form, object_id, Outcome.REJECT, "Your rejection is recorded.")
+
+    @dialog_action(
+        label="Object",
+        icon="front_hand",
+        form=RefusalDialog,
+        offered=may_object,
+        explained="Without an objection it is approved by policy when its window ends. An objection rejects it.",
+        variant=ActionVariant.DANGER,
+    )
+    def object_to(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._decide(request, form, object_id, Outcome.REJECT, "Your objection is recorded.")
+
+    @dialog_action(
+        label="Claim",
+        icon="person_raised_hand",
+        form=ConfirmDialog,
+        offered=may_claim,
+        explained="You become the person this stage is assigned to.",
+    )
+    def claim(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, user = self.visible(request, object_id), request.user
+        return self.act(
+            request,
+            object_id,
+            lambda: services.assign(row.pk, to=user, by=user),  # type: ignore[arg-type]
+            done=f"{row} is assigned to you.",
+        )
+
+    def _decide(
+        self, request: HttpRequest, form: BaseDialogForm, object_id: str, outcome: Outcome, done: str
+    ) -> HttpResponse:
+        row, said = self.visible(request, object_id), form.cleaned_data
+
+        def verb() -> None:
+            services.decide(
+                row.pk,
+                by=request.user,  # type: ignore[arg-type]
+                outcome=outcome,
+                comment=said["comment"],
+                content_hash=said["content_hash"],
+            )
+
+        return self.act(request, object_id, verb, done=done)
+
+    def _get_actions_navigation(self, provided: Any, allowed: Any, object_id: Any = None) -> list[Any]:
+        """Give each dialog the content hash of the page it is opened from, so that a stale page is refused."""
+        items: list[Any] = super()._get_actions_navigation(provided, allowed, object_id)
+        shown = EnvironmentRequest.objects.filter(pk=object_id).values_list("content_hash", flat=True).first()
+        for item in items if object_id else ():
+            item["path"] = f"{item['path']}?{urlencode({SHOWN: shown or ''})}"
+        return items

@@ -1,0 +1,67 @@
+"""The dialogs in which a person confirms a verb and says why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from core_app.text import has_content
+from requests_app.services.drafts import MAX_TEXT
+
+SHOWN = "shown"  # query parameter of a decision's dialog: the content hash that the page was showing
+
+
+class ConfirmDialog(BaseDialogForm):
+    """Asks for nothing but a yes."""
+
+
+class DecisionDialog(BaseDialogForm):
+    """An optional comment, and the hash of what was shown: a decision binds to it."""
+
+    content_hash = forms.CharField(widget=forms.HiddenInput, required=False)
+    comment = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        required=False,
+        max_length=MAX_TEXT,
+        help_text="Kept with the decision; the requester reads it.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["content_hash"].initial = self.request.GET.get(SHOWN, "")
+
+
+class RefusalDialog(DecisionDialog):
+    """A comment that must say something, and the hash of what was shown."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["comment"].required = True
+
+    def clean_comment(self) -> str:
+        """Refuse a comment of nothing but white space or invisible characters."""
+        return with_content(self.cleaned_data["comment"], "Say why, so that the requester knows what to change.")
+
+
+class ReasonDialog(BaseDialogForm):
+    """A reason that must say something."""
+
+    reason = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        max_length=MAX_TEXT,
+        help_text="What has changed since it failed.",
+    )
+
+    def clean_reason(self) -> str:
+        """Refuse a reason of nothing but white space or invisible characters."""
+        return with_content(self.cleaned_data["reason"], "Say what has changed since it failed.")
+
+
+def with_content(text: str, message: str) -> str:
+    """Return the text, or raise a ValidationError with the message when nothing visible is in it."""
+    if not has_content(text):
+        raise forms.ValidationError(message)
+    return text

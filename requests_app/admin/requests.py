@@ -1,0 +1,216 @@
+"""The list of environment requests and the form of one: edited in Draft by its requester, read by everyone else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from unfold.decorators import display
+
+from accounts_app.admin import scope_for
+from accounts_app.models import BusinessUnit
+from core_app.admin import HistoryAdmin
+from core_app.errors import InvalidInputError, PermissionRefused
+from requests_app import services
+from requests_app.admin.actions import RequestActions
+from requests_app.admin.saved_views import SavedViewFilter
+from requests_app.admin.summary import STATE_COLOURS, ZONE_COLOURS, summary_of
+from requests_app.forms import RequestForm
+from requests_app.models import EnvironmentRequest, requested_fields
+from requests_app.permissions import creation_refusal, may_edit
+
+Fieldsets = list[tuple[str, dict[str, Any]]]
+DETAILS, CLASSIFICATION, APPROVAL, PROVISIONING, AUDIT = (
+    "Request Details",
+    "Classification",
+    "Approval",
+    "Provisioning",
+    "Audit Trail",
+)
+_ASKED: dict[str, tuple[str, ...]] = {
+    DETAILS: ("environment_name", "environment_type", "region", "business_unit", "business_justification"),
+    CLASSIFICATION: (
+        "data_sensitivity",
+        "expected_users",
+        "has_customer_data",
+        "has_financial_data",
+        "has_external_access",
+        "zone_rationale",
+        "security_group_name",
+        "security_group_id",
+    ),
+}
+_FOLLOWED: dict[str, tuple[str, ...]] = {
+    DETAILS: ("zone_badge", "requester", "created_at", "requested_on"),
+    CLASSIFICATION: ("flags", "rule_set_version"),
+    APPROVAL: ("state_badge", "approver", "approved_on", "approval_comments", "gate"),
+    PROVISIONING: (
+        "environment_id",
+        "environment_url",
+        "provisioning_started",
+        "provisioning_completed",
+        "domain_name",
+        "failure_reason",
+        "settings_version",
+    ),
+}
+
+
+@admin.register(EnvironmentRequest)
+class EnvironmentRequestAdmin(RequestActions, HistoryAdmin):
+    form = RequestForm
+    list_display = (
+        "request_number",
+        "environment_name",
+        "zone_badge",
+        "state_badge",
+        "requester",
+        "business_unit",
+        "approver",
+        "requested_on",
+    )
+    list_select_related = ("requester", "business_unit", "approver")
+    list_filter = (
+        SavedViewFilter,
+        "state",
+        "zone",
+        "environment_type",
+        "region",
+        ("business_unit", admin.RelatedOnlyFieldListFilter),
+        "requested_on",
+    )
+    search_fields = ("request_number", "environment_name", "requester__display_name", "requester__upn")
+    ordering = ("-created_at", "-id")
+    change_form_outer_before_template = "requests_app/summary.html"
+    _readonly: ClassVar[tuple[str, ...]] = tuple(name for names in _FOLLOWED.values() for name in names)
+
+    # Rows and permissions
+
+    def scoped(self, queryset: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+        """Return the person's own requests and those a role of theirs reaches."""
+        return queryset.filter(scope_for(request).requests()).select_related(
+            "tenant", "business_unit", "requester", "approver", "gate__business_unit"
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person may ask for environments."""
+        return super().has_add_permission(request) and creation_refusal(request.user) is None  # type: ignore[arg-type]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Say whether the fields may be changed: by the requester, in Draft."""
+        allowed = super().has_change_permission(request, obj)
+        return allowed and (obj is None or may_edit(request.user, obj))  # type: ignore[arg-type]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Show the empty form, or say why this person cannot ask."""
+        if reason := creation_refusal(request.user):  # type: ignore[arg-type]
+            raise PermissionDenied(reason)
+        return super().add_view(request, form_url, extra_context)
+
+    # The form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the form's tabs; a new request has only those that are filled in."""
+        tabs: Fieldsets = []
+        for title in (DETAILS, CLASSIFICATION) if obj is None else (DETAILS, CLASSIFICATION, APPROVAL, PROVISIONING):
+            names = (*_ASKED.get(title, ()), *(_FOLLOWED[title] if obj else ()))
+            tabs.append((title, {"classes": ["tab"], "fields": names}))
+        if obj is not None and request.user.has_perm("audit_app.view_provisioninglog"):
+            tabs.append((AUDIT, {"classes": ["tab"], "fields": (), "description": self._audit_trail(request, obj)}))
+        return self.without_dead_links(request, obj, tabs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
+        """Return what is never typed in here; the state is not among what is."""
+        fixed = super().get_readonly_fields(request, obj)
+        if obj is None:
+            return fixed
+        if not self.has_change_permission(request, obj):
+            return (*fixed, *self._readonly, *(name for names in _ASKED.values() for name in names))
+        return (*fixed, *self._readonly, "business_unit")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Return the form, with what the verb refused a moment ago."""
+        if obj is not None and not self.has_change_permission(request, obj):
+            kwargs["help_texts"] = {}  # advice for those who fill it in only confuses those who read it
+        form = super().get_form(request, obj, change, **kwargs)
+        form.problems = getattr(request, "refused_problems", ())
+        return form
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the person's own unit and those below it."""
+        if db_field.name == "business_unit":
+            own = request.user.business_unit  # type: ignore[union-attr]
+            kwargs["queryset"] = BusinessUnit.objects.filter(path__startswith=own.path if own else "?")
+            kwargs["initial"] = own
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Preselect nothing: what the zone follows from is said by the requester, not left standing."""
+        kwargs["choices"] = db_field.get_choices(include_blank=True, blank_choice=[("", "Choose one")])
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Show or store the form; what the verb refuses comes back in the same form, with everything that was typed."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except InvalidInputError as invalid:
+            request.refused_problems = invalid.problems  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except PermissionRefused as refused:
+            raise PermissionDenied(str(refused)) from refused
+
+    def save_model(self, request: HttpRequest, obj: EnvironmentRequest, form: Any, change: bool) -> None:
+        """Hand the fields to the verb that stores them."""
+        fields = {name: value for name, value in form.cleaned_data.items() if name in requested_fields()}
+        if change:
+            services.edit_draft(obj.pk, by=request.user, **fields)  # type: ignore[arg-type]
+            return
+        unit = form.cleaned_data["business_unit"]
+        made = services.create_draft(by=request.user, business_unit=unit, **fields)  # type: ignore[arg-type]
+        obj.pk, obj.request_number = made.pk, made.request_number
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Iterable[Any], change: bool) -> None:
+        """Store nothing beside the request."""
+
+    def response_post_save_add(self, request: HttpRequest, obj: EnvironmentRequest) -> HttpResponse:
+        """Go to the new draft, where it can be submitted."""
+        return HttpResponseRedirect(reverse("admin:requests_app_environmentrequest_change", args=[obj.pk]))
+
+    response_post_save_change = response_post_save_add
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Add what stands above the tabs."""
+        row = kwargs.get("obj")
+        if row is not None:
+            fresh = self.visible(request, str(row.pk))  # the form may have written what was typed onto its instance
+            context["summary"] = summary_of(fresh, request.user)  # type: ignore[arg-type]
+            context["row"] = fresh
+            context["state_colour"] = STATE_COLOURS[fresh.get_state_display()]
+            context["zone_colour"] = ZONE_COLOURS[fresh.get_zone_display()]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _audit_trail(self, request: HttpRequest, row: EnvironmentRequest) -> str:
+        entries = row.log_entries.order_by("sequence")
+        return render_to_string("requests_app/audit_trail.html", {"entries": entries}, request)
+
+    # Columns
+
+    @display(description="Zone", ordering="zone", label=ZONE_COLOURS)
+    def zone_badge(self, row: EnvironmentRequest) -> str:
+        return row.get_zone_display()
+
+    @display(description="State", ordering="state", label=STATE_COLOURS)
+    def state_badge(self, row: EnvironmentRequest) -> str:
+        return row.get_state_display()
+
+    @display(description="Automatic flags")
+    def flags(self, row: EnvironmentRequest) -> str:
+        return ", ".join(row.flags) or "none"

@@ -1,0 +1,71 @@
+"""What stands above the tabs of a request: where it is, why it has its zone, what will be built, and who may decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accounts_app.models import User
+from accounts_app.services import settings_of
+from gates_app.models import Stage
+from requests_app.choices import State
+from requests_app.directory import Directory
+from requests_app.models import EnvironmentRequest
+from requests_app.permissions import decision_refusal, may_submit
+from requests_app.policies.classification import Classification, classify
+from requests_app.services.submission import submission_problems
+from requests_app.staging import staged_plan
+
+STATE_COLOURS = {
+    State.DRAFT.label: "",
+    State.SUBMITTED.label: "info",
+    State.PENDING_APPROVAL.label: "warning",
+    State.APPROVED.label: "info",
+    State.REJECTED.label: "danger",
+    State.PROVISIONING.label: "primary",
+    State.COMPLETED.label: "success",
+    State.FAILED.label: "danger",
+    State.WITHDRAWN.label: "",
+}
+ZONE_COLOURS = {"Zone 1": "success", "Zone 2": "warning", "Zone 3": "danger"}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the page shows above the tabs.
+
+    Attributes:
+        verdict: The zone with its reasons.
+        plan: (setting, value) pairs that provisioning applies.
+        plan_title: What to call the plan, by where the request stands.
+        missing: What keeps a draft from being submitted, as (label of the field, sentence) pairs.
+        decision: Why this person may not decide; empty when they may.
+        stages: The gate's stages, in order.
+    """
+
+    verdict: Classification
+    plan: list[tuple[str, str]]
+    plan_title: str
+    missing: list[tuple[str, str]]
+    decision: str
+    stages: list[Stage]
+
+
+def summary_of(request: EnvironmentRequest, reader: User) -> Summary:
+    """Return the summary of a request for one reader."""
+    settings = settings_of(request.tenant, request.settings_version)
+    stages = request.gate.stages.select_related("assigned_to", "decision__decided_by") if request.gate else ()
+    # The directory is asked when the draft is submitted, not when a page is opened.
+    unasked = Directory(unavailable="not asked yet")
+    return Summary(
+        verdict=classify(request.answers),
+        plan=staged_plan(request, settings),
+        plan_title="What was built" if request.state == State.COMPLETED else "What will be built",
+        missing=_labelled(submission_problems(request, settings, unasked)) if may_submit(reader, request) else [],
+        decision=(decision_refusal(reader, request) or "") if request.state == State.PENDING_APPROVAL else "",
+        stages=list(stages),
+    )
+
+
+def _labelled(problems: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    labels = {field.name: str(field.verbose_name).capitalize() for field in EnvironmentRequest._meta.concrete_fields}
+    return [(labels.get(name, name), what) for name, what in problems]

@@ -1,0 +1,26 @@
+"""The requests app and the trigger that keeps state and log together."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.apps import AppConfig
+
+from audit_app.triggers import StateFollowsLog, Trigger
+from requests_app.choices import State
+
+
+class RequestsConfig(AppConfig):
+    """What was asked for."""
+
+    name = "requests_app"
+    verbose_name = "Environment requests"
+    default_auto_field = "django.db.models.BigAutoField"
+    triggers: ClassVar[tuple[Trigger, ...]] = (
+        StateFollowsLog(
+            "requests_app_environmentrequest",
+            log_table="audit_app_provisioninglog",
+            log_column="environment_request_id",
+            first_state=State.DRAFT.value,
+        ),
+    )

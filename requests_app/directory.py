@@ -1,0 +1,85 @@
+"""What the directory says about a request; asked before the verb's transaction and passed into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from accounts_app.cloud import cloud_for
+from accounts_app.models import Tenant, TenantIdentity
+from core_app.errors import InvalidInputError
+from core_app.text import clean
+from microsoft_cloud.errors import CloudError, GroupError, GroupProblem
+from requests_app.choices import LOCATION
+from requests_app.models import EnvironmentRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedGroup:
+    """The one security-enabled Microsoft Entra group that a request names."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """What Microsoft answered.
+
+    Attributes:
+        group: The resolved group; None when the request names none, or nothing could be asked.
+        unavailable: Why Graph could not be asked; empty when it could.
+        unusable_locations: Locations in which the tenant may not create environments, as far as that is known.
+    """
+
+    group: ResolvedGroup | None = None
+    unavailable: str = ""
+    unusable_locations: frozenset[str] = frozenset()
+
+
+_ADVICE = {
+    GroupProblem.NOT_FOUND: "Microsoft Entra has no group {named!r}; check its name or object id.",
+    GroupProblem.AMBIGUOUS: "Microsoft Entra has several groups named {named!r}; give the object id of the right one.",
+    GroupProblem.NOT_SECURITY_ENABLED: "The group {named!r} is not security-enabled, so it cannot guard an "
+    "environment; name a security group.",
+}
+
+
+def look_up(request: EnvironmentRequest) -> Directory:
+    """Ask Microsoft Graph for the group a request names, and the platform where environments may be created.
+
+    Of a group's id and name the id counts where the request gives both.
+
+    Raises:
+        InvalidInputError: the name or id denotes no group that can guard an environment; says what to do.
+        RuntimeError: inside a transaction, which must not wait for a network.
+    """
+    named = request.security_group_id or request.security_group_name
+    with transaction.atomic(durable=True):  # durable: refuses to be called inside another transaction
+        tenant = Tenant.objects.get(pk=request.tenant_id)
+    unusable = _unusable_locations(tenant, str(request.pk))
+    if not named:
+        return Directory(unusable_locations=unusable)
+    try:
+        group = cloud_for(tenant, TenantIdentity.Purpose.DIRECTORY, str(request.pk)).graph.group(named)
+    except GroupError as error:
+        raise InvalidInputError([("security_group_id", _ADVICE[error.kind].format(named=named))]) from error
+    except CloudError as error:
+        return Directory(unavailable=_unavailable(named, error), unusable_locations=unusable)
+    return Directory(ResolvedGroup(group.id, clean(group.display_name)), unusable_locations=unusable)
+
+
+def _unusable_locations(tenant: Tenant, correlation_id: str) -> frozenset[str]:
+    """Return the locations that are closed to the tenant; none when it cannot be asked: the preflight asks again."""
+    try:
+        locations = cloud_for(tenant, TenantIdentity.Purpose.PROVISIONING, correlation_id).bap.locations()
+    except CloudError:
+        return frozenset()
+    return frozenset(LOCATION.values()) - {location.name for location in locations if location.is_usable}
+
+
+def _unavailable(named: str, error: CloudError) -> str:
+    """Say why without trace ids and times: the same trouble is told and recorded once."""
+    reason = error.code or type(error).__name__
+    return f"The security group {named!r} could not be looked up ({error.service}: {reason}); it is tried again soon."

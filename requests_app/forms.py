@@ -1,0 +1,44 @@
+"""The form a requester fills in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django import forms
+
+from requests_app.models import EnvironmentRequest, requested_fields
+from requests_app.services.drafts import MAX_TEXT
+
+
+class RequestForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The fields of a draft; a verb stores them and what it refused is shown beside the fields."""
+
+    problems: ClassVar[Sequence[tuple[str, str]]] = ()
+
+    class Meta:
+        model = EnvironmentRequest
+        fields = (*requested_fields(), "business_unit")
+        help_texts: ClassVar[dict[str, str]] = {
+            "environment_name": "UNIT-Purpose-STAGE, for example FIN-ClaimsIntake-PROD.",
+            "environment_type": "A Developer environment belongs to one person and cannot be created by automation.",
+            "business_justification": "What the business needs the environment for: at least 20 characters.",
+            "business_unit": "Your own unit, or one below it. It cannot be changed later.",
+            "expected_users": "How many people will use it.",
+            "zone_rationale": "Needed for Zone 2 and 3: why these answers are right.",
+            "security_group_name": "Needed for Zone 2 and 3: a Microsoft Entra security group, by name or object ID.",
+            "security_group_id": "Leave empty when you give the name; it is looked up when you submit.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("business_justification", "zone_rationale"):
+            if name in self.fields:
+                self.fields[name].widget.attrs.update({"rows": 4, "maxlength": MAX_TEXT})
+
+    def clean(self) -> dict[str, Any] | None:
+        """Add what the verb refused to the fields it spoke of."""
+        cleaned = super().clean()
+        for name, problem in self.problems:
+            self.add_error(name if name in self.fields else None, problem)
+        return cleaned

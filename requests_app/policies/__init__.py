@@ -1,0 +1,1 @@
+"""Rules as pure functions: facts in, verdict and reasons out; no database, clock or network."""

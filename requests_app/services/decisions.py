@@ -1,0 +1,191 @@
+"""Yes or no: decide, approve by policy, assign, remind, escalate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts_app.models import User
+from accounts_app.roles import Role
+from accounts_app.services import holders
+from audit_app.actions import Action
+from audit_app.actors import SYSTEM, person
+from audit_app.log import record
+from core_app import clock
+from core_app.doorbell import ring
+from core_app.errors import DomainError, PermissionRefused
+from gates_app import services as gates
+from gates_app.levels import GateStatus, Outcome
+from gates_app.models import Stage
+from notifications_app.catalogue import Event
+from requests_app.choices import State
+from requests_app.models import EnvironmentRequest
+from requests_app.services.rows import each, locked, move, tell
+from requests_app.services.submission import GATE_KIND, moment
+
+DISPATCH = "provisioning_app.tasks.dispatch"
+
+
+def decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str = "", content_hash: str) -> EnvironmentRequest:
+    """Approve or reject, or object to a Zone 1 request within its window.
+
+    Args:
+        request_id: The request.
+        by: Who decides.
+        outcome: Approve or reject.
+        comment: Why; a rejection needs one.
+        content_hash: Hash of the request as it was shown to them.
+
+    Raises:
+        PermissionRefused: segregation of duties or a missing role; logged as DecisionRefused.
+        StaleContentError: the request changed since it was shown.
+        DomainError: it is not waiting for a decision, or the comment is missing.
+    """
+    try:
+        return _decide(request_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
+    except PermissionRefused as refused:
+        _record_refusal(request_id, by, outcome, refused)
+        raise
+
+
+@transaction.atomic
+def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, content_hash: str) -> EnvironmentRequest:
+    request = locked(request_id)
+    if request.state != State.PENDING_APPROVAL or request.gate_id is None:
+        raise DomainError(f"{request} is {request.get_state_display()}; there is nothing left to decide.")
+    verdict = gates.decide(request.gate_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
+    details = {
+        "comment": verdict.decision.comment,
+        "content_hash": content_hash,
+        "stage": verdict.decision.stage.number if verdict.decision.stage else None,
+    }
+    if verdict.gate.status == GateStatus.REJECTED:
+        comments = verdict.decision.comment
+        move(request, request.reject, Action.REJECTED, by=person(by), details=details, approver=by, comments=comments)
+        tell(Event.REJECTED, request, [request.requester], decider=by, comment=comments)
+    elif verdict.gate.status == GateStatus.APPROVED:
+        _approve(request, by, details, verdict.decision.comment)
+    else:
+        assert verdict.next_stage is not None  # noqa: S101 - an open gate after an approval has a next stage
+        _pass_on(request, by, details, verdict.next_stage)
+    return request
+
+
+@transaction.atomic
+def approve_by_policy(request_id: UUID) -> EnvironmentRequest:
+    """Approve a Zone 1 request whose objection window ended without an objection.
+
+    Raises:
+        DomainError: it is not waiting, or the window is still open.
+    """
+    request = locked(request_id)
+    if request.state != State.PENDING_APPROVAL or request.gate_id is None:
+        raise DomainError(f"{request} is {request.get_state_display()}; there is nothing left to approve.")
+    gates.approve_by_policy(request.gate_id, policy_version=request.rule_set_version)
+    _approve(request, None, {"content_hash": request.content_hash, "by_policy": True}, "")
+    return request
+
+
+@transaction.atomic
+def assign(request_id: UUID, *, to: User, by: User) -> EnvironmentRequest:
+    """Assign the open stage: claim it, or hand it to someone who may decide it.
+
+    Raises:
+        PermissionRefused: when either of the two may not decide.
+        DomainError: when nothing waits for a decision.
+    """
+    request = locked(request_id)
+    if request.state != State.PENDING_APPROVAL or request.gate is None:
+        raise DomainError(f"{request} is {request.get_state_display()}; there is nothing to assign.")
+    gates.require_eligible(by, request.gate, gates.current_stage(request.gate))
+    stage = gates.assign(request.gate.pk, to=to)
+    record(Action.STAGE_ASSIGNED, on=request, by=person(by), details={"stage": stage.number, "assigned_to": to.upn})
+    request.approver = to
+    request.save()
+    if to.pk != by.pk:
+        tell(Event.DECISION_NEEDED, request, [to], once=f"{stage.pk}:{to.pk}", due=moment(stage.escalate_at))
+    return request
+
+
+def remind_overdue() -> int:
+    """Send the reminder of every stage at half its time, once; returns how many were sent."""
+    return each(list(gates.due_for_reminder(clock.now(), GATE_KIND)), _remind)
+
+
+def escalate_overdue() -> int:
+    """Make the Governance Lead eligible for every stage past its time, once; returns how many were escalated."""
+    return each(list(gates.due_for_escalation(clock.now(), GATE_KIND)), _escalate)
+
+
+def _approve(request: EnvironmentRequest, by: User | None, details: Mapping[str, object], comments: str) -> None:
+    actor = person(by) if by else SYSTEM
+    move(
+        request,
+        request.approve,
+        Action.APPROVED,
+        by=actor,
+        details=details,
+        policy_version=request.rule_set_version,
+        approver=by,
+        at=clock.now(),
+        comments=comments,
+    )
+    tell(Event.APPROVED, request, [request.requester], decider=by or "policy")
+    ring(DISPATCH, str(request.tenant_id))
+
+
+def _pass_on(request: EnvironmentRequest, by: User, details: Mapping[str, object], following: Stage) -> None:
+    record(Action.STAGE_APPROVED, on=request, by=person(by), details=details)
+    request.approver = following.assigned_to  # nobody while the stage is unclaimed
+    request.save()
+    deciders = [following.assigned_to] if following.assigned_to else gates.eligible_people(following.gate, following)
+    tell(Event.DECISION_NEEDED, request, deciders, once=str(following.pk), due=moment(following.escalate_at))
+
+
+@transaction.atomic
+def _remind(stage: Stage) -> bool:
+    request = _subject(stage)
+    if request is None or not gates.remind(stage):
+        return False
+    people = [stage.assigned_to] if stage.assigned_to else gates.eligible_people(stage.gate, stage)
+    record(Action.REMINDER_SENT, on=request, by=SYSTEM, details={"stage": stage.number, "to": [p.upn for p in people]})
+    tell(Event.REMINDER, request, people, once=str(stage.pk), due=moment(stage.escalate_at))
+    return True
+
+
+@transaction.atomic
+def _escalate(stage: Stage) -> bool:
+    request = _subject(stage)
+    if request is None or not gates.escalate(stage):
+        return False
+    leads = gates.eligible_people(stage.gate, stage)
+    told = {user.pk: user for user in [*leads, *holders(Role.GOVERNANCE_LEAD, request.business_unit)]}
+    told.pop(request.requester_id, None)
+    record(
+        Action.ESCALATION_RAISED,
+        on=request,
+        by=SYSTEM,
+        details={"stage": stage.number, "hours": stage.hours, "to": sorted(user.upn for user in told.values())},
+    )
+    tell(Event.ESCALATED, request, [*told.values(), request.requester], once=str(stage.pk), hours=stage.hours)
+    return True
+
+
+def _subject(stage: Stage) -> EnvironmentRequest | None:
+    """Lock the request of a stage first, as the lock order wants; None when it no longer waits."""
+    pk = (
+        EnvironmentRequest.objects.filter(gate=stage.gate_id, state=State.PENDING_APPROVAL)
+        .values_list("pk", flat=True)
+        .first()
+    )
+    return locked(pk) if pk else None
+
+
+@transaction.atomic
+def _record_refusal(request_id: UUID, by: User, outcome: Outcome, refused: PermissionRefused) -> None:
+    """The verb rolled back; that it was refused is recorded all the same."""
+    request = locked(request_id)
+    details = {"outcome": outcome.label, "stage_state": request.get_state_display()}
+    record(Action.DECISION_REFUSED, on=request, by=person(by), details=details, error=str(refused), success=False)

@@ -1,0 +1,189 @@
+"""Drafts: create and edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, Unpack
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Field
+
+from accounts_app.models import BusinessUnit, Tenant, User
+from audit_app.actions import Action
+from audit_app.actors import person
+from audit_app.log import record
+from core_app import clock
+from core_app.errors import InvalidInputError, PermissionRefused
+from core_app.text import clean, unstorable_reason
+from requests_app.models import EnvironmentRequest, RequestCounter, requested_fields
+from requests_app.permissions import creation_refusal, require_edit
+from requests_app.policies.classification import Classification, classify
+from requests_app.services.rows import locked
+
+MAX_TEXT = 20_000
+
+
+class RequestFields(TypedDict, total=False):
+    """The fields a requester fills in."""
+
+    environment_name: str
+    environment_type: int
+    region: int
+    business_justification: str
+    data_sensitivity: int
+    expected_users: int
+    has_customer_data: bool
+    has_financial_data: bool
+    has_external_access: bool
+    zone_rationale: str
+    security_group_id: str
+    security_group_name: str
+
+
+@transaction.atomic
+def create_draft(
+    *,
+    by: User,
+    business_unit: BusinessUnit | None = None,
+    source: Mapping[str, Any] | None = None,
+    **fields: Unpack[RequestFields],
+) -> EnvironmentRequest:
+    """Save a new draft with the tenant's next request number and classify it.
+
+    Args:
+        by: The requester.
+        business_unit: Their own unit when not given; another one of their tenant below their own otherwise.
+        source: Where the draft came from, for the log (for example the intake payload's id and digest).
+        fields: The fields a requester fills in.
+
+    Raises:
+        PermissionRefused: the person may not ask for environments.
+        InvalidInputError: a field holds what cannot be stored.
+    """
+    request = new_draft(by=by, business_unit=business_unit, **fields)
+    request.number = _next_number(request.tenant)
+    request.request_number = f"REQ-{request.number:05}"
+    request.save(force_insert=True)
+    record(
+        Action.REQUEST_CREATED,
+        on=request,
+        by=person(by),
+        transition=(None, request.state),
+        details={
+            "environment_name": request.environment_name,
+            "business_unit": request.business_unit.name,
+            **(source or {}),
+        },
+    )
+    _record_zone(request, by, classify(request.answers))
+    return request
+
+
+def new_draft(
+    *, by: User, business_unit: BusinessUnit | None = None, **fields: Unpack[RequestFields]
+) -> EnvironmentRequest:
+    """Return what ``create_draft`` would save: classified, without a number; raises what it raises."""
+    if reason := creation_refusal(by):
+        raise PermissionRefused(reason)
+    own, unit = by.business_unit, business_unit or by.business_unit
+    assert own is not None and unit is not None and by.tenant is not None  # noqa: S101, PT018 - checked above
+    if not unit.path.startswith(own.path):
+        raise PermissionRefused(f"You can ask for environments of your own business unit, not of {unit}.")
+    request = unsaved(**fields)
+    request.requester, request.tenant, request.business_unit, request.created_at = by, by.tenant, unit, clock.now()
+    return request
+
+
+def unsaved(**fields: Unpack[RequestFields]) -> EnvironmentRequest:
+    """Return the fields as a classified request that belongs to nobody.
+
+    Raises:
+        InvalidInputError: a field holds what cannot be stored.
+    """
+    request = EnvironmentRequest(**_cleaned(fields))
+    _classify(request)
+    return request
+
+
+@transaction.atomic
+def edit_draft(request_id: UUID, *, by: User, **fields: Unpack[RequestFields]) -> EnvironmentRequest:
+    """Change fields of a draft and classify it again.
+
+    Raises:
+        PermissionRefused: for anyone but the requester, and in any state but Draft.
+        InvalidInputError: a field holds what cannot be stored.
+    """
+    request = locked(request_id)
+    require_edit(by, request)
+    changed = {name: value for name, value in _cleaned(fields).items() if getattr(request, name) != value}
+    if not changed:
+        return request
+    for name, value in changed.items():
+        setattr(request, name, value)
+    before = request.zone
+    verdict = _classify(request)
+    record(Action.REQUEST_EDITED, on=request, by=person(by), details={"fields": sorted(changed)})
+    if request.zone != before or set(changed) & set(verdict_inputs()):
+        _record_zone(request, by, verdict, previous=before)
+    request.save()
+    return request
+
+
+def verdict_inputs() -> tuple[str, ...]:
+    """Return the names of the fields the zone depends on."""
+    return (
+        "has_customer_data",
+        "has_financial_data",
+        "has_external_access",
+        "data_sensitivity",
+        "environment_type",
+        "expected_users",
+    )
+
+
+def _next_number(tenant: Tenant) -> int:
+    """Take the next number in this transaction: a rollback gives it back, and the row serialises a tenant's writers."""
+    RequestCounter.objects.bulk_create([RequestCounter(tenant=tenant)], ignore_conflicts=True)
+    RequestCounter.objects.filter(tenant=tenant).update(last=F("last") + 1)
+    return RequestCounter.objects.values_list("last", flat=True).get(tenant=tenant)
+
+
+def _cleaned(fields: Mapping[str, Any]) -> dict[str, Any]:
+    allowed = set(requested_fields())
+    problems = [(name, "is not a field a requester can set.") for name in fields if name not in allowed]
+    values = {
+        name: clean(value) if isinstance(value, str) and not unstorable_reason(value) else value
+        for name, value in fields.items()
+    }
+    for name, value in values.items():
+        if name not in allowed:
+            continue
+        field = _field(name)
+        if isinstance(value, str) and (reason := unstorable_reason(value)):
+            problems.append((name, reason))
+        elif isinstance(value, str) and len(value) > (limit := field.max_length or MAX_TEXT):
+            problems.append((name, f"is {len(value)} characters long; use at most {limit}."))
+        elif field.choices and value not in dict(field.flatchoices):
+            problems.append((name, f"{value!r} is not one of the choices."))
+    if problems:
+        raise InvalidInputError(problems)
+    return values
+
+
+def _field(name: str) -> Field[Any, Any]:
+    return next(field for field in EnvironmentRequest._meta.concrete_fields if field.name == name)
+
+
+def _classify(request: EnvironmentRequest) -> Classification:
+    verdict = classify(request.answers)
+    request.zone, request.zone_auto_flags = verdict.zone, ",".join(verdict.flags)
+    request.rule_set_version = verdict.rule_set_version
+    return verdict
+
+
+def _record_zone(request: EnvironmentRequest, by: User, verdict: Classification, previous: int | None = None) -> None:
+    details = {"zone": int(verdict.zone), "flags": list(verdict.flags), "reasons": list(verdict.reasons)}
+    if previous is not None:
+        details["previous_zone"] = previous
+    record(Action.ZONE_CLASSIFIED, on=request, by=person(by), details=details, policy_version=verdict.rule_set_version)

@@ -1,0 +1,275 @@
+"""From Draft to those who decide: submit, route, withdraw."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from django.conf import settings as django_settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from accounts_app.models import User
+from accounts_app.services import settings_of
+from accounts_app.tenant_settings import Settings
+from audit_app.actions import Action
+from audit_app.actors import SYSTEM, Actor, person
+from audit_app.log import record
+from core_app import clock
+from core_app.errors import DomainError, InvalidInputError
+from core_app.text import has_content
+from gates_app import services as gates
+from gates_app.levels import Level, Part
+from gates_app.models import Gate
+from notifications_app.catalogue import Event
+from requests_app.choices import LOCATION, NAME_HOLDING_STATES, EnvironmentType, Region, State, Zone
+from requests_app.directory import Directory
+from requests_app.models import EnvironmentRequest
+from requests_app.permissions import own_unit_refusal, require_submit, require_withdraw
+from requests_app.policies.naming import domain_name, justification_problem, name_problem
+from requests_app.policies.routing import Route, route_for
+from requests_app.services.rows import locked, move, tell
+from requests_app.staging import content_hash
+
+GATE_KIND = "environment_request"
+
+
+@transaction.atomic
+def submit(request_id: UUID, *, by: User, directory: Directory) -> EnvironmentRequest:
+    """Hand a draft in and, unless the directory could not be asked, route it to those who decide.
+
+    Args:
+        request_id: The draft.
+        by: Its requester.
+        directory: What Microsoft Graph said about the group, fetched before this transaction.
+
+    Raises:
+        PermissionRefused: for anyone but an active requester.
+        InvalidInputError: listing everything that has to be mended first; the draft stays as it is.
+        DomainError: the request is not a draft.
+    """
+    request = locked(request_id)
+    require_submit(by, request)
+    if request.state != State.DRAFT:
+        raise DomainError(f"{request} was already submitted; it is {request.get_state_display()}.")
+    settings = settings_of(request.tenant)
+    if problems := submission_problems(request, settings, directory):
+        raise InvalidInputError(problems)
+    try:
+        with transaction.atomic():
+            move(request, request.submit, Action.REQUEST_SUBMITTED, by=person(by), at=clock.now())
+    except IntegrityError as error:
+        raise InvalidInputError([("environment_name", _name_taken(request))]) from error
+    if directory.unavailable:
+        _delay_routing(request, directory.unavailable)
+    else:
+        _route(request, settings, directory, by=person(by))
+    return request
+
+
+@transaction.atomic
+def route(request_id: UUID, *, directory: Directory) -> EnvironmentRequest:
+    """Route a submitted request whose directory facts had been unavailable.
+
+    Raises:
+        DomainError: the request is no longer Submitted, or it cannot be routed, with what to do.
+    """
+    request = locked(request_id)
+    if request.state != State.SUBMITTED:
+        raise DomainError(f"{request} is {request.get_state_display()}; it needs no routing.")
+    if directory.unavailable:
+        _delay_routing(request, directory.unavailable)
+        return request
+    settings = settings_of(request.tenant)
+    cloud_problems = _location_problems(request, directory) + _group_problems(request, directory)
+    if problems := _people_problems(request, settings) + cloud_problems:
+        raise InvalidInputError(problems)
+    _route(request, settings, directory, by=SYSTEM)
+    return request
+
+
+@transaction.atomic
+def withdraw(request_id: UUID, *, by: User) -> EnvironmentRequest:
+    """Take a request back before it is decided.
+
+    Raises:
+        PermissionRefused: for anyone but the requester.
+        DomainError: it is already decided.
+    """
+    request = locked(request_id)
+    require_withdraw(by, request)
+    move(request, request.withdraw, Action.REQUEST_WITHDRAWN, by=person(by))
+    if request.gate_id:
+        gates.close(request.gate_id)
+    return request
+
+
+def submission_problems(request: EnvironmentRequest, settings: Settings, directory: Directory) -> list[tuple[str, str]]:
+    """Return everything that keeps a draft from being submitted, as (field, sentence) pairs."""
+    problems = field_problems(request)
+    if "environment_name" not in dict(problems) and _holders_of_name(request).exists():
+        problems.append(("environment_name", _name_taken(request)))
+    if request.environment_type == EnvironmentType.DEVELOPER and not settings.allow_developer:
+        problems.append(
+            (
+                "environment_type",
+                "A Developer environment belongs to one licensed person and cannot be created by automation; "
+                "ask for a Sandbox, or create it yourself in the maker portal.",
+            )
+        )
+    problems += _location_problems(request, directory)
+    return problems + _group_problems(request, directory) + _people_problems(request, settings)
+
+
+def field_problems(request: EnvironmentRequest) -> list[tuple[str, str]]:
+    """Return what is wrong with the fields by themselves, whoever asks and whatever else exists."""
+    problems: list[tuple[str, str]] = []
+    if problem := name_problem(request.environment_name):
+        problems.append(("environment_name", problem))
+    if problem := justification_problem(request.business_justification):
+        problems.append(("business_justification", problem))
+    if request.zone == Zone.ZONE_1:
+        return problems
+    if not has_content(request.zone_rationale):
+        problems.append(("zone_rationale", f"Zone {request.zone} needs a rationale: say why these answers are right."))
+    if not _named_group(request):
+        needed = f"Zone {request.zone} needs a Microsoft Entra security group; give its name or object id."
+        problems.append(("security_group_id", needed))
+    return problems
+
+
+def _named_group(request: EnvironmentRequest) -> str:
+    return request.security_group_id or request.security_group_name
+
+
+def _location_problems(request: EnvironmentRequest, directory: Directory) -> list[tuple[str, str]]:
+    region = Region(request.region)
+    if LOCATION[region] not in directory.unusable_locations:
+        return []
+    open_regions = [each.label for each in Region if LOCATION[each] not in directory.unusable_locations]
+    return [
+        (
+            "region",
+            f"Your Microsoft tenant may not create environments in {region.label}; "
+            f"choose {' or '.join(open_regions) or 'another region'}, or ask your administrator to open it.",
+        )
+    ]
+
+
+def _group_problems(request: EnvironmentRequest, directory: Directory) -> list[tuple[str, str]]:
+    named = _named_group(request)
+    if named and not directory.group and not directory.unavailable:
+        return [
+            ("security_group_id", f"The security group {named!r} could not be resolved; check its name or object id.")
+        ]
+    return []
+
+
+def _people_problems(request: EnvironmentRequest, settings: Settings) -> list[tuple[str, str]]:
+    unit, way = request.business_unit, route_for(Zone(request.zone), settings)
+    allowed = settings.approvers_may_request_for_their_unit
+    if reason := own_unit_refusal(request.requester, unit, allowed=allowed):
+        return [("business_unit", reason)]
+    role = gates.unresolvable_role(unit, way.roles or gates.OBJECTING_ROLES, _parties(request))
+    if role is not None:
+        return [
+            (
+                "business_unit",
+                f"Nobody who may decide holds the role {role} for {unit}; "
+                "ask your ELM Governance Lead to name someone.",
+            )
+        ]
+    return []
+
+
+def _holders_of_name(request: EnvironmentRequest) -> QuerySet[EnvironmentRequest]:
+    return EnvironmentRequest.objects.filter(
+        tenant=request.tenant_id,
+        environment_name__iexact=request.environment_name,
+        state__in=NAME_HOLDING_STATES - {State.DRAFT},
+    ).exclude(pk=request.pk)
+
+
+def _name_taken(request: EnvironmentRequest) -> str:
+    return (
+        f"The name {request.environment_name} is already used by another request; "
+        "choose another purpose or stage in the name."
+    )
+
+
+def _parties(request: EnvironmentRequest) -> dict[str, Part]:
+    """Return requester and editors by person key; a draft is edited by its requester alone."""
+    return {request.requester.person_key: Part.REQUESTER}
+
+
+def _route(request: EnvironmentRequest, settings: Settings, directory: Directory, by: Actor) -> None:
+    if directory.group:
+        request.security_group_id, request.security_group_name = directory.group.id, directory.group.name
+    request.settings_version = settings.version
+    request.domain_name = domain_name(request.environment_name, request.pk, 1, django_settings.DOMAIN_NAME_KEY)
+    request.content_hash = content_hash(request, settings)
+    way = route_for(Zone(request.zone), settings)
+    request.gate = gates.open_gate(
+        gates.NewGate(
+            kind=GATE_KIND,
+            subject=request.request_number,
+            business_unit=request.business_unit,
+            level=way.level,
+            roles=way.roles,
+            hours=way.hours,
+            undo_seconds=settings.undo_window_seconds,
+            content_hash=request.content_hash,
+            parties=_parties(request),
+            preferred=request.requester.manager,
+        )
+    )
+    stage = gates.current_stage(request.gate)
+    move(
+        request,
+        request.route,
+        Action.APPROVAL_REQUESTED,
+        by=by,
+        details={
+            "level": f"L{int(way.level)}",
+            "stages": [str(role) for role in way.roles],
+            "content_hash": request.content_hash,
+            "assigned_to": stage.assigned_to.upn if stage and stage.assigned_to else None,
+        },
+        policy_version=f"settings-{settings.version}",
+        approver=stage.assigned_to if stage else None,
+    )
+    _tell_deciders(request, request.gate, way)
+
+
+def _tell_deciders(request: EnvironmentRequest, gate: Gate, way: Route) -> None:
+    stage = gates.current_stage(gate)
+    due = stage.escalate_at if stage else gate.undo_until
+    deciders = [stage.assigned_to] if stage and stage.assigned_to else gates.eligible_people(gate, stage)
+    event = Event.OBJECTION_WINDOW if way.level == Level.L1 else Event.DECISION_NEEDED
+    tell(event, request, deciders, once=f"{stage.pk if stage else gate.pk}", due=moment(due))
+    following = (
+        "It is approved by policy unless someone objects." if way.level == Level.L1 else "It waits for a decision."
+    )
+    tell(Event.SUBMITTED, request, [request.requester], next=following)
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time as people read it, with its zone."""
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "no fixed time"
+
+
+@transaction.atomic
+def delay_routing(request_id: UUID, *, why: str) -> None:
+    """Leave a request Submitted and say why; one that went on meanwhile stays as it is."""
+    request = locked(request_id)
+    if request.state == State.SUBMITTED:
+        _delay_routing(request, why)
+
+
+def _delay_routing(request: EnvironmentRequest, why: str) -> None:
+    """Stay Submitted and say why, once for each reason; the sweep tries again."""
+    if request.log_entries.filter(action=Action.ROUTING_DELAYED, error_message=why).exists():
+        return
+    record(Action.ROUTING_DELAYED, on=request, by=SYSTEM, error=why, success=False)
+    tell(Event.ROUTING_DELAYED, request, [request.requester], once=sha256(why.encode()).hexdigest(), reason=why)

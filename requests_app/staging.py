@@ -1,0 +1,49 @@
+"""The staged plan: what is created and how it is hardened, as an approver reads it and a decision binds to it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from accounts_app.tenant_settings import Settings
+from requests_app.choices import CURRENCY, LOCATION, EnvironmentType, Region, Zone
+from requests_app.models import EnvironmentRequest, contents
+
+
+def staged_plan(request: EnvironmentRequest, settings: Settings) -> list[tuple[str, str]]:
+    """Return (setting, value) pairs for everything provisioning will apply.
+
+    Args:
+        request: The request as it will be decided on.
+        settings: The tenant settings the run will pin.
+    """
+    baseline = settings.baselines[request.zone]
+    region = Region(request.region)
+    return [
+        ("Display name", request.environment_name),
+        ("Type", EnvironmentType(request.environment_type).label),
+        ("Location", f"{region.label} ({LOCATION[region]}, {CURRENCY[region]})"),
+        ("Dataverse", "yes"),
+        ("Managed Environment", "yes"),
+        ("Security group", request.security_group_name or request.security_group_id or "none: the requester is added"),
+        ("Environment group", baseline.environment_group),
+        ("Sharing limit", f"{baseline.sharing_limit} people" if baseline.sharing_limit else "none"),
+        ("Solution checker", baseline.solution_checker),
+        ("Audit retention", f"{baseline.audit_retention_days} days"),
+        ("Session timeout", f"{baseline.session_timeout_minutes} minutes"),
+        ("Security role", baseline.security_role),
+        ("Data policy", baseline.required_dlp_policy or "any that covers the environment"),
+        ("Steps that must succeed", ", ".join(("creation", "managed", "security group", *baseline.blocking_steps))),
+        ("Settings version", str(settings.version)),
+    ]
+
+
+def content_hash(request: EnvironmentRequest, settings: Settings) -> str:
+    """Return the SHA-256 over every field a requester can set, the zone and the staged plan."""
+    content: dict[str, Any] = {
+        "fields": contents(request),
+        "zone": int(Zone(request.zone)),
+        "plan": staged_plan(request, settings),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -1,0 +1,19 @@
+"""Doorbells and ticks of requests."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from requests_app.services import sweeps
+
+
+@shared_task(name="requests_app.tasks.tick")
+def tick() -> None:
+    """Approve what the policy approves."""
+    sweeps.approve_due()
+
+
+@shared_task(name="requests_app.tasks.sweep")
+def sweep() -> None:
+    """Route what had to wait, remind, escalate."""
+    sweeps.sweep()

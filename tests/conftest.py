@@ -1,0 +1,112 @@
+"""What every test can ask for: people, a clock, an environment for real processes, a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stamina
+from django.conf import settings
+from django.core.management.commands import flush
+from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from audit_app import triggers
+from core_app import clock as core_clock
+from core_app.clock import ManualClock
+from tests.factories import People, make_people
+
+# How long an example takes says more about the machine than about the code
+hypothesis_settings.register_profile("elm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("elm")
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright runs an event loop in the thread of the test
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what touches the database, and leave out what this database or machine cannot run."""
+    elsewhere = "postgres" if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3") else "sqlite"
+    deselected = [item for item in items if item.get_closest_marker(elsewhere)]
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES:
+            item.add_marker(pytest.mark.database)
+        if "page" in fixtures:
+            item.add_marker(pytest.mark.browser)
+        if item.get_closest_marker("browser") and not CHROMIUM:
+            item.add_marker(pytest.mark.skip(reason="no Chromium found; install it or name it in CHROMIUM"))
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flush_past_the_triggers() -> Iterator[None]:
+    """Let the flush after a transactional test empty the append-only tables; afterwards the triggers are back."""
+    original = flush.Command.handle
+
+    def handle(self: flush.Command, **options: Any) -> None:
+        triggers.drop()
+        try:
+            original(self, **options)
+        finally:
+            triggers.install()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush.Command, "handle", handle)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_pauses_between_retries() -> Iterator[None]:
+    """Let a client repeat a read at once: how often is tested, how long it rests in between is not waited for."""
+    with stamina.set_testing(True, attempts=100, cap=True):
+        yield
+
+
+@pytest.fixture
+def clock() -> Iterator[ManualClock]:
+    """A clock that stands still until the test advances it."""
+    manual = ManualClock(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+    with core_clock.using(manual):
+        yield manual
+
+
+@pytest.fixture
+def people(db: None) -> People:
+    """A tenant with business units and one person per role."""
+    return make_people()
+
+
+@pytest.fixture
+def process_environment(transactional_db: None, tmp_path: Path) -> dict[str, str]:
+    """Environment variables with which a real process works on this test's database, with a broker of its own."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        host = f"{database['HOST'] or 'localhost'}:{database['PORT'] or 5432}"
+        url = f"postgres://{database['USER']}:{database['PASSWORD']}@{host}/{database['NAME']}"
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("COV_", "PYTEST_"))},
+        "DJANGO_SETTINGS_MODULE": "elm_project.settings",
+        "DATABASE_URL": url,
+        "ELM_STATE_DIR": str(tmp_path / "state"),
+        "SECRET_KEY": settings.SECRET_KEY,
+        "ELM_DOMAIN_NAME_KEY": settings.DOMAIN_NAME_KEY.decode(),
+    }
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Start the Chromium of this machine; Playwright's own cannot be downloaded everywhere."""
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": quiet}

@@ -1,0 +1,220 @@
+"""``manage.py demo`` as a person meets it: real processes, from an empty folder to governed environments."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from elm_project.env import BASE_DIR
+
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc"),
+]
+
+PATIENCE_SECONDS = 120
+CHOSEN_BY_THE_DEMO = ("ELM_", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE", "COV_", "PYTEST_")
+
+
+def demo(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start the demo as the only one that says where things are."""
+    return subprocess.Popen(
+        [sys.executable, str(BASE_DIR / "manage.py"), "demo", *arguments],
+        env={name: value for name, value in os.environ.items() if not name.startswith(CHOSEN_BY_THE_DEMO)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def processes_of(folder: Path) -> set[int]:
+    """Return the living processes that work on a folder."""
+    mark = f"ELM_STATE_DIR={folder}".encode()
+    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_marked(entry, mark)}
+
+
+def _is_marked(process: Path, mark: bytes) -> bool:
+    try:
+        is_zombie = process.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return not is_zombie and mark in process.joinpath("environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def eventually(holds: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
+    """Look until it holds; fail when the time is up."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.1)
+    return found
+
+
+def finished(running: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Wait for the end; return exit code, standard output and standard error."""
+    stdout, stderr = running.communicate(timeout=400)
+    return running.returncode, stdout, stderr
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What two demos in one folder, one after the other, have left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+    left_running: list[int]
+    again: list[Any]
+    folder: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The JSON document of the first one."""
+        assert self.code == 0, self.stderr
+        return dict(json.loads(self.stdout))
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """A whole demo and another one after it: once for all processes of pytest-xdist."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    result = shared / "demo.json"
+    with (shared / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not result.exists():
+            result.write_text(json.dumps(asdict(_show(shared / "demo-state"))))
+    return Shown(**json.loads(result.read_text()))
+
+
+def _show(folder: Path) -> Shown:
+    code, stdout, stderr = finished(demo("--once", "--json", "--dir", str(folder)))
+    left = sorted(processes_of(folder))
+    return Shown(
+        code, stdout, stderr, left, list(finished(demo("--once", "--json", "--dir", str(folder)))), str(folder)
+    )
+
+
+def test_every_sample_of_the_three_zones_is_completed(shown: Shown) -> None:
+    requests = shown.document["requests"]
+    assert {request["zone"] for request in requests} == {1, 2, 3}
+    assert {request["state"] for request in requests} == {"Completed"}
+    assert len({UUID(request["environment_id"]) for request in requests}) == len(requests) >= 3
+    assert all(request["environment_url"].startswith("https://") for request in requests)
+    assert all(request["seconds"] > 0 and request["log_entries"] > 15 for request in requests)
+    assert {request["number"][:4] for request in requests} == {"REQ-"}
+
+
+def test_the_log_is_verified(shown: Shown) -> None:
+    log = shown.document["log"]
+    assert log["verified"] is True
+    assert log["entries"] > sum(request["log_entries"] for request in shown.document["requests"])
+
+
+def test_people_read_on_standard_error_what_happened(shown: Shown) -> None:
+    told = " ".join(shown.stderr.split())
+    assert "poll_interval_seconds 1 instead of 30" in told
+    assert "The real defaults have their own tests" in told
+    assert "ProvisioningCompleted" in told
+    assert "carl.clark@contoso.example → Approved" in told
+
+
+def test_everything_is_kept_in_the_folder(shown: Shown) -> None:
+    folder = Path(shown.folder)
+    assert {"elm.sqlite3", "broker", "keys", "logs"} <= {path.name for path in folder.iterdir()}
+    assert {path.stem for path in (folder / "logs").iterdir()} == {"simulator", "worker", "beat", "web"}
+
+
+def test_nothing_is_left_running(shown: Shown) -> None:
+    assert shown.left_running == []
+
+
+def test_again_in_the_same_folder_the_payloads_find_their_requests(shown: Shown) -> None:
+    code, stdout, stderr = shown.again
+    again = json.loads(stdout)
+    # The simulator starts as another cloud, and the reconciler may already have logged what it misses there
+    assert code == 0, stderr
+    assert again["log"]["verified"]
+    assert [without_log(request) for request in again["requests"]] == [
+        without_log(request) for request in shown.document["requests"]
+    ]
+
+
+def without_log(request: dict[str, Any]) -> dict[str, Any]:
+    """Return what the document says of a request, but for the length of its log."""
+    return {name: value for name, value in request.items() if name != "log_entries"}
+
+
+@pytest.fixture
+def staying(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A demo that stays, with all of its processes up."""
+    folder = tmp_path / "state"
+    running = demo("--dir", str(folder))
+    beat = folder / "logs" / "beat.log"
+    # The demo itself, simulator, worker, beat, and the web server, which forks once more after its first log line
+    eventually(lambda: running.poll() is not None or (beat.exists() and len(processes_of(folder)) >= 6))
+    yield running, folder
+    for pid in processes_of(folder):
+        os.kill(pid, signal.SIGKILL)
+    running.communicate(timeout=30)
+
+
+def test_ctrl_c_ends_it_well_and_leaves_no_process(staying: tuple[subprocess.Popen[str], Path]) -> None:
+    running, folder = staying
+    assert len(processes_of(folder)) >= 6
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=PATIENCE_SECONDS) == 0
+    assert processes_of(folder) == set()
+
+
+def test_killing_it_leaves_no_process(staying: tuple[subprocess.Popen[str], Path]) -> None:
+    running, folder = staying
+    assert len(processes_of(folder)) >= 6
+    running.kill()
+    eventually(lambda: not processes_of(folder), 30)
+
+
+def test_it_ends_with_the_process_that_it_was_told_to_follow(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    command = f'"{sys.executable}" "{BASE_DIR / "manage.py"}" demo --follow-parent --dir "{folder}"; true'
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(CHOSEN_BY_THE_DEMO)}
+    shell = subprocess.Popen(["/bin/sh", "-c", command], env=environment, stderr=subprocess.DEVNULL, stdout=-3)
+    eventually(lambda: (folder / "logs" / "worker.log").exists())
+    shell.kill()
+    shell.wait()
+    eventually(lambda: not processes_of(folder), 60)
+
+
+@pytest.mark.parametrize("option", ["--port", "--simulator-port"])
+def test_a_busy_port_is_said_clearly(option: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, stdout, stderr = finished(demo("--once", "--json", "--dir", str(tmp_path / "state"), option, str(port)))
+    assert code != 0
+    assert stdout == ""
+    assert f"Port {port} cannot be used (Address already in use). Choose another one with {option}" in stderr
+    assert "Traceback" not in stderr
+    assert processes_of(tmp_path / "state") == set()
+
+
+def test_interrupting_a_demo_that_had_to_finish_is_no_success(tmp_path: Path) -> None:
+    running = demo("--once", "--json", "--dir", str(tmp_path / "state"))
+    eventually(lambda: (tmp_path / "state" / "logs" / "simulator.log").exists())
+    running.send_signal(signal.SIGTERM)
+    code, stdout, _ = finished(running)
+    assert (code, stdout) == (130, "")
+    eventually(lambda: not processes_of(tmp_path / "state"))

@@ -1,0 +1,160 @@
+"""What must hold whatever happened (durable-runner.md §1.4): I1 to I9 and I12, from our rows and from Microsoft's side.
+
+I10 (anchors) and I11 (a worker is alive) need processes that no simulated second has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from accounts_app.models import TenantIdentity
+from accounts_app.services import settings_of
+from audit_app.models import ProvisioningLog
+from audit_app.verify import verify_log
+from gates_app.levels import Part
+from gates_app.models import Decision, GateParty
+from provisioning_app import plan
+from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, RemoteState, RunStatus, StepOutcome
+from provisioning_app.models import Environment, Gap, ProvisioningRun, Slot, StepRecord
+from requests_app.choices import TERMINAL_STATES, State
+from requests_app.models import EnvironmentRequest
+from tests.microsoft import World
+
+_TAG = re.compile(r"elm:request=([0-9a-f-]{36})")
+_GONE = ("SoftDeleted", "Purged", "Deleting")
+_ENDED = (RunStatus.COMPLETED, RunStatus.FAILED)
+
+
+def check_invariants(world: World) -> None:
+    """Assert I1 to I9 and I12 of one tenant; the failing one is named in the assertion."""
+    state = world.simulator.control("GET", "/state", tenant=str(world.tenant_id))
+    environments = [item for item in state["environments"] if not item["is_default"] and item["life"] not in _GONE]
+    _one_live_run_per_request(world)
+    _one_environment_per_request(environments)
+    _every_environment_of_ours_has_an_owner(world, state, environments)
+    _limits(world, state)
+    _log()
+    _completed_is_governed(world, environments)
+    _nobody_decided_on_their_own(world)
+    _leases_only_grow(world)
+    _nothing_terminal_changes(world)
+
+
+def _runs(world: World) -> Any:
+    return ProvisioningRun.objects.filter(tenant=world.people.tenant)
+
+
+def _one_live_run_per_request(world: World) -> None:
+    live = Counter(_runs(world).filter(status__in=LIVE_STATUSES).values_list("request_id", flat=True))
+    assert all(count == 1 for count in live.values()), f"I1: {live}"
+
+
+def _one_environment_per_request(environments: list[dict[str, Any]]) -> None:
+    owners = Counter(tag.group(1) for item in environments if (tag := _TAG.search(item["description"])))
+    assert all(count == 1 for count in owners.values()), f"I2: {owners}"
+
+
+def _every_environment_of_ours_has_an_owner(
+    world: World, state: dict[str, Any], environments: list[dict[str, Any]]
+) -> None:
+    identity = world.people.tenant.identities.get(purpose=TenantIdentity.Purpose.PROVISIONING)
+    (tenant,) = state["tenants"]
+    applications = {item["client_id"]: item["object_id"] for item in tenant["applications"]}
+    for item in environments:
+        if item["created_by"]["id"] != applications.get(str(identity.client_id)):
+            continue
+        registered = Environment.objects.filter(tenant=world.people.tenant, environment_id=item["id"]).first()
+        if registered is None:
+            run = _runs(world).filter(domain_name=item["domain"]).order_by("-attempt").first()
+            is_known = run is not None and (run.status in LIVE_STATUSES or run.remote_state == RemoteState.UNKNOWN)
+            assert is_known, f"I3: {item['id']} ({item['domain']}) has no owner"
+            continue
+        is_owned = registered.request_id is not None or registered.status == EnvironmentStatus.QUARANTINED
+        assert is_owned, f"I3: {registered} has no owner"
+
+
+def _limits(world: World, state: dict[str, Any]) -> None:
+    """From our rows, and from what Microsoft saw: its clock runs no slower than ours, so its minutes hold no more."""
+    settings = settings_of(world.people.tenant)
+    assert Slot.objects.filter(tenant=world.people.tenant, run__isnull=False).count() <= settings.concurrent_runs, "I4"
+    dead = Slot.objects.filter(tenant=world.people.tenant, run__isnull=False).exclude(run__status__in=LIVE_STATUSES)
+    assert not dead.exists(), "I4: a slot is held by an ended run"
+    starts = sorted(_runs(world).filter(started_at__isnull=False).values_list("started_at", flat=True))
+    _at_most(settings.starts_per_minute, starts)
+    days = Counter(at.date() for at in _runs(world).values_list("creation_started_at", flat=True) if at)
+    assert all(count <= settings.creations_per_day for count in days.values()), f"I4: {days}"
+    creations = [item for item in state["operations"] if item["type"]["id"] == "Create"]
+    _at_most(settings.starts_per_minute, sorted(datetime.fromisoformat(item["createdDateTime"]) for item in creations))
+
+
+def _at_most(number: int, moments: list[datetime]) -> None:
+    for first, later in zip(moments, moments[number:], strict=False):
+        assert later - first >= timedelta(minutes=1), f"I4: more than {number} within a minute from {first}"
+
+
+def _log() -> None:
+    """The verification walks every chain (sequence 1..n without gaps) and folds it into the state of its subject."""
+    assert verify_log().findings == [], "I5, I6"
+
+
+def _completed_is_governed(world: World, environments: list[dict[str, Any]]) -> None:
+    existing = {item["id"]: item for item in environments}
+    completed = EnvironmentRequest.objects.filter(tenant=world.people.tenant, state=State.COMPLETED)
+    for request in completed:
+        run = request.runs.get(status=RunStatus.COMPLETED)
+        assert request.environment_id == run.environment_id != "", f"I7: {request} has no environment"
+        results = dict(
+            StepRecord.objects.filter(run__request=request).order_by("began_at").values_list("step", "outcome")
+        )
+        baseline = settings_of(request.tenant, run.settings_version).baselines[request.zone]
+        for step in plan.PLANS[run.plan_version]:
+            has_gap = Gap.objects.filter(run__request=request, step=step.key).exists()
+            may_be_open = has_gap and not step.blocks(baseline)
+            done = results.get(step.key) == StepOutcome.DONE
+            assert done or may_be_open, f"I7: {request} is completed without {step.key}"
+        actual = existing.get(request.environment_id)
+        if actual is not None:  # a person may have deleted it since
+            _really_governed(request, actual)
+
+
+def _really_governed(request: EnvironmentRequest, actual: dict[str, Any]) -> None:
+    gaps = set(Gap.objects.filter(request=request, closed_at__isnull=True).values_list("step", flat=True))
+    assert actual["protection_level"] == "Standard", f"I7: {request} is not managed"
+    assert (actual["security_group_id"] or "") == request.security_group_id, f"I7: {request} is open to others"
+    assert actual["environment_group_id"] or "environment_group" in gaps, f"I7: {request} is in no group"
+    organization = actual["dataverse"]["organization"]
+    assert organization["isauditenabled"] or "baseline" in gaps, f"I7: {request} is not audited"
+
+
+def _nobody_decided_on_their_own(world: World) -> None:
+    for decision in Decision.objects.filter(gate__tenant=world.people.tenant, decided_by__isnull=False):
+        person = decision.decided_by
+        assert person is not None
+        key = str(person.entra_object_id or person.pk)
+        parts = set(GateParty.objects.filter(gate=decision.gate, person_key=key).values_list("part", flat=True))
+        assert parts == {Part.DECIDER}, f"I8: {person} also had another part at {decision.gate}"
+
+
+def _leases_only_grow(world: World) -> None:
+    for run in _runs(world):
+        place = {step.key: number for number, step in enumerate(plan.PLANS[run.plan_version])}
+        records = sorted(run.steps.all(), key=lambda record: (place[record.step], record.attempt))
+        tokens = [record.lease_token for record in records]
+        assert tokens == sorted(tokens), f"I9: an older token wrote into {run}: {tokens}"
+        assert all(token <= run.lease_token for token in tokens), f"I9: {run}"
+
+
+def _nothing_terminal_changes(world: World) -> None:
+    moves = ProvisioningLog.objects.filter(tenant_id=world.people.tenant.pk, to_state__isnull=False)
+    ended: set[str] = set()
+    for chain, to_state in moves.order_by("chain", "sequence").values_list("chain", "to_state"):
+        assert chain not in ended, f"I12: {chain} went on after its end"
+        if to_state in TERMINAL_STATES:
+            ended.add(chain)
+    for run in _runs(world):
+        statuses = list(run.history.order_by("history_date").values_list("status", flat=True))
+        after_end = statuses[next((i for i, status in enumerate(statuses) if status in _ENDED), len(statuses)) :]
+        assert len(set(after_end)) <= 1, f"I12: {run} went on after its end: {statuses}"

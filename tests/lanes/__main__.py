@@ -1,0 +1,176 @@
+"""Run the tests in lanes and say which ran, which did not and why.
+
+``python -m tests.lanes [--only sqlite|postgresql|redis]… [arguments for pytest]``; with arguments for pytest, or with
+fewer lanes, the coverage gates are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests.lanes import servers
+from tests.lanes.coverage_gates import shortfalls
+
+PROCESSES = 3  # one more than the cores CI has: some tests wait for processes of their own
+NOTHING_COLLECTED = 5
+
+
+Environment = dict[str, str]
+
+
+@contextmanager
+def embedded() -> Iterator[Environment]:
+    """Need no server."""
+    yield {}
+
+
+@contextmanager
+def database() -> Iterator[Environment]:
+    """Use a PostgreSQL server."""
+    with servers.postgresql() as url:
+        yield {"DATABASE_URL": url}
+
+
+@contextmanager
+def production() -> Iterator[Environment]:
+    """Use a Redis server, with PostgreSQL beside it where that can be had."""
+    with ExitStack() as stack:
+        environment = {"CELERY_BROKER_URL": stack.enter_context(servers.redis_server())}
+        with suppress(servers.UnavailableError):
+            environment |= stack.enter_context(database())
+        yield environment
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One pass over the tests.
+
+    Attributes:
+        name: What it is called on the command line.
+        about: What runs there.
+        servers: Starts its servers and yields the environment variables that name them.
+        selection: Which tests, for pytest.
+        measured: Which packages are measured; all when empty.
+    """
+
+    name: str
+    about: str
+    servers: Callable[[], AbstractContextManager[Environment]]
+    selection: tuple[str, ...]
+    measured: tuple[str, ...] = ()
+
+
+# Tables without migrations, for speed: those run on SQLite in the tests of the demo, on PostgreSQL in the Redis lane
+IN_PARALLEL = (f"-n{PROCESSES}", "--dist=worksteal", "--no-migrations")
+LANES = (
+    Lane("sqlite", "everything, on SQLite and the filesystem broker", embedded, IN_PARALLEL),
+    Lane(
+        "postgresql",
+        "what touches the database, on PostgreSQL",
+        database,
+        # What a browser shows does not depend on the database, nor does what Microsoft does wrong; the workers get
+        # PostgreSQL in the next lane
+        (*IN_PARALLEL, "-m", "database and not browser and not broker and not simulated"),
+        measured=("audit_app", "elm_project", "requests_app"),
+    ),
+    # Not in parallel: all workers of a Redis database hear the same doorbells
+    Lane("redis", "the worker tests, on Redis beside PostgreSQL", production, ("-m", "broker"), ("elm_project",)),
+)
+
+
+@dataclass(slots=True)
+class Result:
+    """How a lane ended."""
+
+    lane: Lane
+    skipped_because: str = ""
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        if self.skipped_because:
+            return f"{self.lane.name:<11} did not run: {self.skipped_because}"
+        counts = f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+        return f"{self.lane.name:<11} ran {self.lane.about}: {counts} ({self.seconds:.0f} s)"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the lanes; return 0 when nothing failed and enough is covered."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lanes", description=__doc__)
+    parser.add_argument("--only", action="append", choices=[lane.name for lane in LANES], help="run this lane only")
+    options, selection = parser.parse_known_args(arguments)
+    lanes = [lane for lane in LANES if options.only is None or lane.name in options.only]
+    with tempfile.TemporaryDirectory(prefix="elm-lanes-") as folder:
+        results = [run(lane, selection, Path(folder)) for lane in lanes]
+        print()
+        failed = sum(result.failed for result in results)
+        # Some code runs on one database or broker only, so that only all lanes together can be measured
+        whole = len(lanes) == len(LANES) and not selection and not any(result.skipped_because for result in results)
+        wanting = shortfalls(Path(folder)) if whole else []
+    for sentence in wanting:
+        print(f"Not covered enough: {sentence}.")
+    if not whole:
+        print("The coverage gates were left out: not all tests ran in all lanes.")
+    for result in results:
+        print(result)
+    print(f"{sum(result.passed for result in results)} passed, {failed} failed")
+    return 1 if failed or wanting else 0
+
+
+def run(lane: Lane, selection: list[str], folder: Path) -> Result:
+    """Run one lane, or say why it did not."""
+    result, began = Result(lane), time.monotonic()
+    print(f"\n=== {lane.name}: {lane.about}", flush=True)
+    try:
+        with lane.servers() as environment:
+            _pytest(result, environment, selection, folder)
+    except servers.UnavailableError as reason:
+        result.skipped_because = str(reason)
+        print(result, flush=True)
+    except Exception as error:  # noqa: BLE001 - a server that is named but does not answer is a failed lane, not a crash
+        result.failed += 1
+        print(f"The server of this lane could not be used: {error}", flush=True)
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _pytest(result: Result, named: Environment, selection: list[str], folder: Path) -> None:
+    lane, report = result.lane, folder / f"{result.lane.name}.xml"
+    inherited = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CELERY_BROKER_URL")}
+    environment = {**inherited, **named, "COVERAGE_FILE": str(folder / f"{lane.name}.coverage")}
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *lane.selection, *selection]
+    if not selection:
+        command += ["--cov-report=", *([f"--cov={package}" for package in lane.measured] or ["--cov"])]
+    code = subprocess.run(command, env=environment).returncode
+    _count(result, report)
+    if code == NOTHING_COLLECTED:
+        result.skipped_because = "no test was selected for it"
+    elif code and not result.failed:
+        result.failed = 1  # pytest itself stumbled
+
+
+def _count(result: Result, report: Path) -> None:
+    if not report.exists():
+        return
+    for suite in ElementTree.parse(report).iter("testsuite"):
+        failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        skipped = int(suite.get("skipped", 0))
+        result.failed += failed
+        result.skipped += skipped
+        result.passed += int(suite.get("tests", 0)) - failed - skipped
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,194 @@
+"""Every screen of the admin, for every role: it grows by itself with what is registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from unfold.decorators import action
+
+from accounts_app.roles import PERMISSIONS, Role
+from core_app.admin import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin
+from requests_app.choices import State, Zone
+from requests_app.models import EnvironmentRequest
+from tests.factories import People, make_people, make_request, make_user
+from tests.screens import client_of, page_of
+
+SCREENS: dict[type[Model], Any] = dict(admin.site._registry)
+ROLES = {
+    Role.REQUESTER: "requester",
+    Role.APPROVER: "approver",
+    Role.COMPLIANCE_OFFICER: "compliance_officer",
+    Role.GOVERNANCE_LEAD: "governance_lead",
+    Role.OPERATOR: "operator",
+    Role.AUDITOR: "auditor",
+}
+MECHANICS = {  # rows that only make a rule hold: counters, chain heads, slots, who takes part, grants
+    "RequestCounter",
+    "ChainHead",
+    "Slot",
+    "GateParty",
+}
+
+
+def label(screen: Any) -> str:
+    return getattr(screen, "__name__", str(screen))
+
+
+def address(model: type[Model], view: str) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}")
+
+
+def may_view(role: Role, model: type[Model]) -> bool:
+    return f"{model._meta.app_label}.view_{model._meta.model_name}" in PERMISSIONS[role]
+
+
+def rows_of(model: type[Model], people: People) -> Any:
+    """Return rows that belong to the tenant of these people; no other tenant exists before a test makes one."""
+    names = {field.name for field in model._meta.get_fields()}
+    owned = {"tenant": people.tenant} if "tenant" in names else {}
+    return model._default_manager.filter(**owned).order_by("pk")
+
+
+@pytest.fixture
+def people(db: None) -> People:
+    """People of a tenant in which something of everything has happened."""
+    people = make_people()
+    for stage in (State.DRAFT, State.PENDING_APPROVAL, State.REJECTED, State.FAILED, State.COMPLETED):
+        make_request(stage, people=people, zone=Zone.ZONE_3)
+    return people
+
+
+def test_every_screen_is_governed() -> None:
+    assert all(isinstance(screen, GovernedAdmin) for screen in SCREENS.values())
+    assert Group not in SCREENS
+
+
+def test_every_table_of_ours_has_a_screen() -> None:
+    ours = [model for config in apps.get_app_configs() if config.name.endswith("_app") for model in config.get_models()]
+    missing = {
+        model.__name__
+        for model in ours
+        if model not in SCREENS
+        and not model.__name__.startswith("Historical")
+        and not model.__name__.endswith("ObjectPermission")
+    }
+    assert missing == MECHANICS
+
+
+@pytest.mark.parametrize("model", SCREENS, ids=label)
+def test_every_action_has_a_dialog_and_none_is_done_in_bulk(model: type[Model]) -> None:
+    screen = SCREENS[model]
+
+    assert screen.actions is None
+    assert not screen.actions_list
+    assert not screen.actions_row
+    assert not screen.actions_submit_line
+    for found in screen._get_base_actions_detail():
+        assert found.dialog["form_class"]
+        assert found.method.offered
+
+
+def test_a_bare_action_is_a_mistake_that_is_found_at_start_up() -> None:
+    class Bare(ReadOnlyAdmin):
+        actions_detail = ("act_on_get",)
+
+        @action(description="Act")
+        def act_on_get(self, request: Any, object_id: str) -> None:
+            raise AssertionError
+
+    with pytest.raises(ImproperlyConfigured, match="has no dialog"):
+        Bare(EnvironmentRequest, admin.site).get_urls()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_screen_opens_for_those_who_may_view_it_and_for_nobody_else(role: Role, people: People) -> None:
+    client = client_of(getattr(people, ROLES[role]))
+    for model in SCREENS:
+        page = client.get(address(model, "changelist"))
+        assert page.status_code == (200 if may_view(role, model) else 403), model
+        for row in page.context["cl"].result_list[:2] if may_view(role, model) else ():
+            assert client.get(page_of(row)).status_code == 200, row
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_deletes_and_only_requesters_add(role: Role, people: People) -> None:
+    client = client_of(getattr(people, ROLES[role]))
+    for model in SCREENS:
+        expected = 200 if (model, role) == (EnvironmentRequest, Role.REQUESTER) else 403
+        assert client.get(address(model, "add")).status_code == expected, model
+        for row in rows_of(model, people)[:1]:
+            assert client.post(page_of(row, "delete"), {"post": "yes"}).status_code in (403, 404), model
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_row_of_another_tenant_is_not_found_on_any_screen(role: Role, people: People) -> None:
+    found = {model: list(rows_of(model, people)[:1]) for model in SCREENS}
+    client = client_of(getattr(make_people(), ROLES[role]))
+    for model in SCREENS:
+        for row in found[model]:
+            assert client.get(page_of(row)).status_code == 404, model
+
+
+def test_history_is_read_and_never_written(people: People) -> None:
+    client = client_of(people.auditor)
+    for model in (model for model, screen in SCREENS.items() if isinstance(screen, HistoryAdmin)):
+        for row in rows_of(model, people)[:1]:
+            name = f"admin:{model._meta.app_label}_{model._meta.model_name}_simple_history"
+            old = reverse(name, args=[row.pk, row.history.latest().pk])
+            before = model._default_manager.filter(pk=row.pk).values().get()
+
+            assert client.get(page_of(row, "history")).status_code == 200, model
+            assert client.get(old).status_code == 200, model
+            for attempt in (client.post, client.put, client.patch, client.delete):
+                assert attempt(old).status_code == 403, model
+            assert client.post(old, {"state": "4", "name": "Changed", "_save": "Revert"}).status_code == 403, model
+            assert model._default_manager.filter(pk=row.pk).values().get() == before
+            assert client.get(reverse(name, args=[row.pk, "not-a-version"])).status_code == 404, model
+
+
+def test_history_of_another_tenant_is_not_found(people: People) -> None:
+    client, request = client_of(make_people().auditor), EnvironmentRequest.objects.first()
+    old = reverse(
+        "admin:requests_app_environmentrequest_simple_history", args=[request.pk, request.history.latest().pk]
+    )
+
+    assert client.get(page_of(request, "history")).status_code == 404
+    assert client.get(old).status_code == 404
+
+
+def test_a_list_costs_the_same_number_of_queries_however_long_it_is(people: People) -> None:
+    client = client_of(people.auditor)
+
+    def queries() -> dict[str, int]:
+        counted = {}
+        for model in SCREENS:
+            with CaptureQueriesContext(connection) as captured:
+                client.get(address(model, "changelist"))
+            counted[model.__name__] = len(captured)
+        return counted
+
+    before = queries()
+    for stage in (State.PENDING_APPROVAL, State.FAILED, State.COMPLETED):
+        make_request(stage, people=people, zone=Zone.ZONE_2)
+    make_user(Role.APPROVER, people.unit)
+    assert queries() == before
+    assert max(before.values()) <= 15
+
+
+def test_the_page_of_a_request_costs_a_bounded_number_of_queries(people: People) -> None:
+    request = EnvironmentRequest.objects.get(state=State.PENDING_APPROVAL)
+    client = client_of(people.approver)
+
+    with CaptureQueriesContext(connection) as captured:
+        client.get(page_of(request))
+
+    assert len(captured) <= 60

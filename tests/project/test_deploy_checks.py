@@ -1,0 +1,148 @@
+"""``manage.py check --deploy`` finds what makes an installation unsafe."""
+
+from __future__ import annotations
+
+import pytest
+from django.core import checks as django_checks
+from django.db import ProgrammingError, connection, transaction
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from audit_app import triggers
+from elm_project import checks
+
+LOG = "audit_app_provisioninglog"
+
+
+def found(messages: list[django_checks.CheckMessage]) -> list[str | None]:
+    return [message.id for message in messages]
+
+
+@pytest.fixture
+def production(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A production installation with nothing to complain about."""
+    settings.PRODUCTION = True
+    settings.DEBUG = False
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.postgresql")
+    settings.CELERY_BROKER_URL = "redis://broker.example"
+    settings.NOTIFICATIONS_SINK = False
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    monkeypatch.setenv("SECRET_KEY", "given")
+    monkeypatch.setenv("ELM_DOMAIN_NAME_KEY", "given")
+    return settings
+
+
+def test_a_well_configured_production_passes(production: Settings) -> None:
+    assert checks.production_is_configured() == []
+
+
+def test_an_embedded_installation_says_what_it_is() -> None:
+    assert found(checks.production_is_configured()) == ["elm.W001"]
+
+
+@pytest.mark.parametrize(("name", "identifier"), [("SECRET_KEY", "elm.E001"), ("ELM_DOMAIN_NAME_KEY", "elm.E002")])
+def test_a_production_is_given_its_keys(
+    production: Settings, monkeypatch: pytest.MonkeyPatch, name: str, identifier: str
+) -> None:
+    monkeypatch.delenv(name)
+    (message,) = checks.production_is_configured()
+    assert message.id == identifier
+    assert name in message.msg
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "identifier"),
+    [
+        ("DEBUG", True, "elm.E003"),
+        ("CELERY_BROKER_URL", "filesystem://", "elm.E005"),
+        ("NOTIFICATIONS_SINK", True, "elm.W002"),
+        ("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "elm.W002"),
+    ],
+)
+def test_a_part_of_an_embedded_installation_is_named(
+    production: Settings, setting: str, value: object, identifier: str
+) -> None:
+    setattr(production, setting, value)
+    assert found(checks.production_is_configured()) == [identifier]
+
+
+def test_an_sqlite_file_is_no_database_for_production(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(production.DATABASES["default"], "ENGINE", "django.db.backends.sqlite3")
+    assert found(checks.production_is_configured()) == ["elm.E004"]
+
+
+def test_the_checks_are_registered_for_deployment_only() -> None:
+    registered = django_checks.registry.registry
+    assert {checks.production_is_configured, checks.log_is_protected} <= set(registered.deployment_checks)
+
+
+def test_without_a_database_nothing_is_asked(django_assert_num_queries: DjangoAssertNumQueries, db: None) -> None:
+    with django_assert_num_queries(0):
+        assert checks.log_is_protected() == []
+
+
+@pytest.mark.django_db
+def test_missing_triggers_are_named_one_by_one() -> None:
+    assert checks.log_is_protected(databases=["default"]) == []
+    triggers.drop()
+    messages = checks.log_is_protected(databases=["default"])
+    assert set(found(messages)) == {"elm.E006"}
+    assert len(messages) == len(triggers.expected_names())
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db
+def test_sqlite_knows_no_roles(settings: Settings) -> None:
+    settings.PRODUCTION = True
+    assert checks.log_is_protected(databases=["default"]) == []
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+class TestRoles:
+    """The role that the application connects as; it is created in the test's transaction and gone after it."""
+
+    @pytest.fixture(autouse=True)
+    def role(self, settings: Settings) -> None:
+        settings.PRODUCTION = True
+        self.run("CREATE ROLE elm_test_app", f"GRANT SELECT, INSERT ON {LOG} TO elm_test_app")
+
+    def run(self, *statements: str) -> None:
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def test_a_superuser_is_refused(self) -> None:
+        (message,) = checks.log_is_protected(databases=["default"])
+        assert message.id == "elm.E007"
+        assert "superuser" in message.msg
+
+    def test_the_owner_of_the_log_is_refused(self) -> None:
+        self.run(f"ALTER TABLE {LOG} OWNER TO elm_test_app", "SET LOCAL ROLE elm_test_app")
+        (message,) = checks.log_is_protected(databases=["default"])
+        assert message.id == "elm.E007"
+        assert "owns the log table" in message.msg
+
+    def test_a_member_of_the_owner_is_refused(self) -> None:
+        self.run(
+            "CREATE ROLE elm_test_owner",
+            f"ALTER TABLE {LOG} OWNER TO elm_test_owner",
+            "GRANT elm_test_owner TO elm_test_app",
+            "SET LOCAL ROLE elm_test_app",
+        )
+        assert found(checks.log_is_protected(databases=["default"])) == ["elm.E007"]
+
+    @pytest.mark.parametrize(
+        "attempt",
+        [
+            f"ALTER TABLE {LOG} DISABLE TRIGGER ALL",
+            f"DROP TRIGGER {LOG}_no_change ON {LOG}",
+            "SET LOCAL session_replication_role = replica",
+            f"UPDATE {LOG} SET actor = 'nobody'",
+            f"TRUNCATE {LOG}",
+        ],
+    )
+    def test_a_role_that_owns_nothing_passes_and_cannot_get_past_the_triggers(self, attempt: str) -> None:
+        self.run("SET LOCAL ROLE elm_test_app")
+        assert checks.log_is_protected(databases=["default"]) == []
+        with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), transaction.atomic():
+            self.run(attempt)

@@ -1,0 +1,71 @@
+"""Open gaps: each is retried by one sweep at a time and closed once."""
+
+from __future__ import annotations
+
+import pytest
+
+from audit_app.actions import Action
+from audit_app.verify import verify_log
+from provisioning_app import services
+from provisioning_app.models import Gap
+from provisioning_app.plan import step
+from provisioning_app.steps.outcome import Done
+from requests_app.choices import State
+
+GROUP = {"host": "power_platform", "method": "POST", "path": "addEnvironment", "status": 500, "count": 0}
+POLICIES = {"host": "bap", "method": "GET", "path": "/policies", "status": 500, "count": 0}
+
+
+@pytest.fixture
+def completed(world):
+    """A completed request whose environment group and data policy are still missing."""
+    world.fault(**GROUP)
+    world.fault(**POLICIES)
+    request = world.provision()
+    assert request.state == State.COMPLETED
+    assert set(request.gaps.values_list("step", flat=True)) == {"environment_group", "dlp"}
+    return request
+
+
+def sweep(world):
+    world.clock.advance(minutes=61)
+    return services.retry_gaps()
+
+
+def test_an_environment_is_governed_when_its_last_gap_is_closed(world, completed):
+    world.simulator.control("DELETE", "/faults")
+    world.fault(**GROUP)
+    environment = completed.environments.get()
+
+    assert sweep(world) == 1
+    environment.refresh_from_db()
+    assert environment.governed_at is None
+
+    world.simulator.control("DELETE", "/faults")
+    for _ in range(4):
+        sweep(world)
+    environment.refresh_from_db()
+    assert environment.governed_at is not None
+    assert completed.log_entries.filter(action=Action.GAP_CLOSED).count() == 2
+    assert verify_log().ok
+
+
+def test_two_sweeps_that_see_the_same_gap_retry_it_once(world, completed):
+    world.clock.advance(minutes=61)
+    seen = Gap.objects.select_related("run", "request").get(request=completed, step="dlp")
+
+    assert services._retry_gap(seen) is False  # Microsoft still refuses
+    attempts = Gap.objects.get(pk=seen.pk).attempts
+    assert services._retry_gap(seen) is False  # another sweep was first
+
+    assert Gap.objects.get(pk=seen.pk).attempts == attempts == 1
+
+
+def test_a_gap_that_another_sweep_has_closed_is_not_closed_again(world, completed):
+    world.simulator.control("DELETE", "/faults")
+    seen = Gap.objects.select_related("run", "request").get(request=completed, step="dlp")
+    sweep(world)
+
+    services._close(seen, step(1, "dlp"), Done())
+
+    assert completed.log_entries.filter(action=Action.GAP_CLOSED, action_details__step="dlp").count() == 1

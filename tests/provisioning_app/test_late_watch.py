@@ -1,0 +1,103 @@
+"""After a creation timed out, the environment may still appear: watched for a day, told, adopted by a retry."""
+
+from __future__ import annotations
+
+import pytest
+
+from audit_app.actions import Action
+from audit_app.verify import verify_log
+from notifications_app.models import OutboxMessage
+from provisioning_app import services, watch
+from provisioning_app.choices import FindingKind, RemoteState
+from requests_app.choices import State
+from tests.provisioning_app.reconciling import SLOW_CREATION, calls, findings_of, let_pass
+
+pytestmark = pytest.mark.simulated
+
+CREATE = {"method": "POST", "path": r"BusinessAppPlatform/environments\?"}
+
+
+@pytest.fixture
+def slow(make_world):
+    """A tenant whose environments take 75 minutes."""
+    return make_world(timing=SLOW_CREATION)
+
+
+@pytest.fixture
+def timed_out(slow):
+    request = slow.provision()
+    assert request.state == State.FAILED
+    assert request.runs.get().remote_state == RemoteState.UNKNOWN
+    return request
+
+
+def look_for(world, *, hours):
+    for _ in range(int(hours * 12)):
+        let_pass(world, minutes=5)
+        watch.look_for_late()
+
+
+def test_r22_an_environment_that_appears_late_is_found_told_and_adopted_by_a_retry(slow, timed_out):
+    look_for(slow, hours=1)
+
+    (finding,) = findings_of(slow, FindingKind.ENVIRONMENT_APPEARED)
+    (environment,) = slow.environments
+    assert (finding.environment_id, finding.request) == (environment["id"], timed_out)
+    assert timed_out.log_entries.filter(action=Action.FINDING_OPENED).count() == 1
+    assert not timed_out.log_entries.filter(action=Action.ENVIRONMENT_ADOPTED).exists()
+    told = OutboxMessage.objects.filter(event="finding_opened", recipient=slow.people.operator)
+    assert [timed_out.request_number in message.subject for message in told] == [True]
+
+    services.retry(timed_out.pk, by=slow.people.operator, reason="It appeared.")
+    slow.run_until_settled()
+    timed_out.refresh_from_db()
+    assert timed_out.state == State.COMPLETED, timed_out.failure_reason
+    assert timed_out.log_entries.filter(action=Action.ENVIRONMENT_ADOPTED).exists()
+    assert len(slow.environments) == 1
+    assert timed_out.environments.get().created_at == finding.found_at
+    assert verify_log().ok
+
+
+def test_what_never_appears_is_watched_for_a_day_every_quarter_of_an_hour(world):
+    world.fault(**CREATE, operation="Stuck")
+    request = world.provision()
+    run = request.runs.get()
+    world.simulator.control("DELETE", "/journal")
+
+    look_for(world, hours=25)
+
+    run.refresh_from_db()
+    assert run.watch_at is None
+    ended = request.log_entries.get(action=Action.LATE_WATCH_ENDED)
+    assert ended.action_details["result"] == "The environment did not appear."
+    assert 90 <= len(calls(world, "scopes/admin/environments")) <= 97
+    assert findings_of(world, FindingKind.ENVIRONMENT_APPEARED) == []
+
+
+def test_a_retry_ends_the_watch(slow, timed_out):
+    services.retry(timed_out.pk, by=slow.people.operator, reason="Trying again.")
+
+    assert timed_out.runs.get(attempt=1).watch_at is None
+    look_for(slow, hours=0.5)
+    assert findings_of(slow, FindingKind.ENVIRONMENT_APPEARED) == []
+
+
+def test_a_look_that_could_not_see_is_no_answer(slow, timed_out):
+    slow.fault(host="bap", method="GET", path="scopes/admin/environments", status=503, count=0)
+    look_for(slow, hours=25)
+    run = timed_out.runs.get()
+    assert run.watch_at is not None
+    assert not timed_out.log_entries.filter(action=Action.LATE_WATCH_ENDED).exists()
+
+    slow.simulator.control("DELETE", "/faults")
+    look_for(slow, hours=0.5)
+
+    assert len(findings_of(slow, FindingKind.ENVIRONMENT_APPEARED)) == 1
+
+
+def test_a_failure_that_left_nothing_behind_is_not_watched(world):
+    world.fault(**CREATE, operation="Failed")
+
+    request = world.provision()
+
+    assert request.runs.get().watch_at is None

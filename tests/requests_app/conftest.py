@@ -1,0 +1,23 @@
+"""What needs the directory is tested against the simulator, as a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core_app.clock import ManualClock
+from tests.microsoft import Simulator, WorldMaker, simulator, world  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def make_world(
+    db: None,
+    simulator: Simulator,  # noqa: F811 - a fixture
+    clock: ManualClock,
+    settings: Any,
+    tmp_path: Path,
+) -> WorldMaker:
+    """Return a maker of tenants that exist on both sides; nothing here works in other processes, so it rolls back."""
+    return WorldMaker(simulator, clock, settings, tmp_path)

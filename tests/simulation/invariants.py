@@ -1,0 +1,131 @@
+"""What is asserted while a simulation runs, when it has ended, and from the journal of the platform."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from provisioning_app import services
+from provisioning_app.choices import LIVE_STATUSES
+from provisioning_app.models import Gap, ProvisioningRun
+from requests_app.choices import TERMINAL_STATES, State
+from requests_app.models import EnvironmentRequest
+from simulator.clock import parse_time
+from tests.faults.invariants import check_invariants
+from tests.simulation.world import BEGIN, DAY, World
+
+CONCURRENT, PER_MINUTE, PER_DAY = 5, 10, 50  # the seed's Concurrent Limits
+_CREATIONS = {"method": "POST", "path": r"/environments\?"}
+
+
+class Observer:
+    """Watches a world: every five simulated days."""
+
+    def __init__(self) -> None:
+        self._ended: dict[UUID, int] = {}
+        self._tokens: dict[UUID, int] = {}
+        self._due = BEGIN
+
+    def __call__(self, world: World) -> None:
+        """Look once."""
+        if world.clock.at < self._due:
+            return
+        self._due = world.clock.at + DAY * 5
+        self._nothing_terminal_changed()
+        self._tokens_only_grew()
+        _nothing_is_left_lying(world)
+        for tenant in world.tenants:
+            check_invariants(tenant)
+
+    def _nothing_terminal_changed(self) -> None:
+        now = dict(EnvironmentRequest.objects.filter(state__in=TERMINAL_STATES).values_list("pk", "state"))
+        assert self._ended.items() <= now.items(), "I12: something terminal changed"
+        self._ended = now
+
+    def _tokens_only_grew(self) -> None:
+        now = dict(ProvisioningRun.objects.values_list("pk", "lease_token"))
+        assert all(now[pk] >= token for pk, token in self._tokens.items()), "I9: a lease token went back"
+        self._tokens = now
+
+
+def _nothing_is_left_lying(world: World) -> None:
+    if world.works:
+        overdue = ProvisioningRun.objects.filter(
+            pk__in=services.due_runs(), next_at__lt=world.clock.at - timedelta(minutes=1)
+        )
+        assert not overdue.exists(), f"I11: {overdue} is due and nobody claims it"
+
+
+def check_end(world: World) -> None:
+    """Assert that calm brought everything to its end, with exactly one environment for each completed request."""
+    assert not world.under_way(), f"not ended: {[f'{r.tenant} {r} {r.get_state_display()}' for r in world.under_way()]}"
+    assert not ProvisioningRun.objects.filter(status__in=LIVE_STATUSES).exists()
+    assert not Gap.objects.filter(closed_at__isnull=True).exists(), "a gap stayed open"
+    for tenant in world.tenants:
+        check_invariants(tenant)
+        completed = EnvironmentRequest.objects.filter(tenant=tenant.people.tenant, state=State.COMPLETED)
+        here = {item.id for item in world.microsoft.environments.values() if item.life == "Ready"}
+        missing = set(completed.values_list("environment_id", flat=True)) - here - world.trouble.deleted
+        assert not missing, f"completed without an environment at Microsoft: {missing}"
+
+
+class JournalLimits:
+    """Reads the creations from the simulator's journal, never from our rows."""
+
+    def __init__(self) -> None:
+        self.starts: dict[str, list[datetime]] = defaultdict(list)
+        self.calls = 0
+        self._since = 0
+
+    def __call__(self, world: World) -> None:
+        """Take the new calls over, now and then: the journal keeps only so many."""
+        if world.microsoft.journal.last - self._since >= 5000:
+            self._take_over(world)
+
+    def _take_over(self, world: World) -> None:
+        journal = world.microsoft.journal
+        for entry in journal.find({**_CREATIONS, "since": str(self._since)})["entries"]:
+            executed = entry["processed"] and not 400 <= entry["status"] < 500
+            if executed and entry["host"].startswith("bap"):
+                self.starts[entry["tenant"]].append(parse_time(entry["time"]))
+        self.calls, self._since = journal.last, journal.last
+        journal.clear()
+
+    def figures(self, world: World) -> dict[str, Any]:
+        """Return the most that ever happened at once in any tenant, and in how many creations."""
+        self._take_over(world)
+        created = Counter(item.tenant_id for item in world.microsoft.operations.values() if item.type == "Create")
+        seen = {tenant: len(starts) for tenant, starts in self.starts.items()}
+        assert created == seen, "the journal lacks a creation"
+        days = (Counter(at.date() for at in starts) for starts in self.starts.values())
+        minute = timedelta(seconds=60)
+        return {
+            "calls": self.calls,
+            "creations": created.total(),
+            "most at once": max((_most_at_once(world, tenant) for tenant in self.starts), default=0),
+            "most starts in 60 s": max((_most_within(starts, minute) for starts in self.starts.values()), default=0),
+            "most in a UTC day": max((max(day.values()) for day in days), default=0),
+        }
+
+
+def _most_at_once(world: World, tenant: str) -> int:
+    """Return how many creations of a tenant ran together at Microsoft, from its own record of operations."""
+    own = [item for item in world.microsoft.operations.values() if (item.type, item.tenant_id) == ("Create", tenant)]
+    changes = sorted([(item.created, 1) for item in own] + [(item.due or item.created, -1) for item in own])
+    running = most = 0
+    for _, change in changes:
+        running += change
+        most = max(most, running)
+    return most
+
+
+def _most_within(moments: list[datetime], window: timedelta) -> int:
+    ordered = sorted(moments)
+    most = first = 0
+    for last, moment in enumerate(ordered):
+        while moment - ordered[first] >= window:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
