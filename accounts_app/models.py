@@ -58,7 +58,7 @@ class TenantSettings(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="settings")
-    version = models.PositiveIntegerField()
+    version = models.PositiveBigIntegerField()
     values = models.JSONField(help_text="Differences from the defaults in accounts_app/tenant_settings.py.", blank=True)
     proposed_by = models.ForeignKey("User", models.PROTECT, null=True, blank=True, related_name="+")
     proposed_at = models.DateTimeField()
@@ -135,6 +135,10 @@ class BusinessUnit(models.Model):
         permissions = _grants(Depth.LOCAL, Depth.DEEP)
         constraints = [
             models.UniqueConstraint("tenant", "parent", Lower("name"), name="unit_names_differ_below_one_parent"),
+            # Without a parent the one above holds nothing apart: a null differs from every other null
+            models.UniqueConstraint(
+                "tenant", Lower("name"), condition=models.Q(parent__isnull=True), name="names_of_root_units_differ"
+            ),
             models.UniqueConstraint(fields=["path"], name="one_unit_per_path"),
         ]
 

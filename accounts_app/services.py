@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group
-from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 from guardian.shortcuts import assign_perm, remove_perm
 
@@ -29,11 +28,12 @@ from audit_app.actors import SYSTEM, person
 from audit_app.log import record
 from core_app import clock
 from core_app.errors import DomainError, PermissionRefused
+from core_app.transactions import transactional
 
 _NAME_OF = {role: name for name, role in GRANT_NAMES.items()}
 
 
-@transaction.atomic
+@transactional
 def create_tenant(
     name: str, entra_tenant_id: UUID, *, settings: Mapping[str, Any] | None = None, **fields: Any
 ) -> Tenant:
@@ -58,7 +58,7 @@ def create_tenant(
     return tenant
 
 
-@transaction.atomic
+@transactional
 def grant(user: User, role: Role, at: BusinessUnit | Tenant, depth: Depth | None = None) -> None:
     """Give a person a role over a business unit (local or deep) or over a whole tenant.
 
@@ -72,7 +72,7 @@ def grant(user: User, role: Role, at: BusinessUnit | Tenant, depth: Depth | None
     user.groups.add(Group.objects.get(name=role.value))
 
 
-@transaction.atomic
+@transactional
 def revoke(user: User, role: Role, at: BusinessUnit | Tenant, depth: Depth | None = None) -> None:
     """Take a grant away; it stops counting with the next click."""
     remove_perm(_codename(role, at, depth), user, at)
@@ -110,7 +110,7 @@ def _members(groups: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     return User.groups.through.objects.filter(group__in=groups).values("user")
 
 
-@transaction.atomic
+@transactional
 def propose_settings(tenant_id: UUID, *, by: User, values: Mapping[str, Any]) -> TenantSettings:
     """Propose a new version of a tenant's settings; it holds once a second person has confirmed it.
 
@@ -135,7 +135,7 @@ def propose_settings(tenant_id: UUID, *, by: User, values: Mapping[str, Any]) ->
     return proposal
 
 
-@transaction.atomic
+@transactional
 def confirm_settings(settings_id: UUID, *, by: User) -> TenantSettings:
     """Put proposed settings in force.
 

@@ -74,6 +74,7 @@ class Action(models.IntegerChoices):
     CREDENTIAL_ROTATION_STARTED = 138, "CredentialRotationStarted"
     PRIVILEGE_REVIEW_STARTED = 139, "PrivilegeReviewStarted"
     PRIVILEGE_FINDING_DISPOSED = 140, "PrivilegeFindingDisposed"
+    RESTORE_DRILLED = 141, "RestoreDrilled"
 
 
 class ActorType(models.IntegerChoices):

@@ -1,7 +1,8 @@
 """Database triggers that hold even for those who go around the code, for SQLite and PostgreSQL.
 
 They are declared by each app (``triggers`` on its AppConfig), dropped before migrations, because SQLite rebuilds
-tables, and installed after them. Everything here is idempotent.
+tables, and installed after them. Everything here is idempotent. However long the table and whoever reads it, nobody
+queues behind these changes for more than a second.
 """
 
 from __future__ import annotations
@@ -10,9 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import stamina
 from django.apps import apps
-from django.db import connection
+from django.db import connection, transaction
 
+from core_app.outage import sqlstate
+
+# While a trigger's change waits for its lock, everybody after it waits as well: rather give up and come again
+_LOCK_WAIT_MILLISECONDS = 500
+_PATIENCE_SECONDS = 600.0
+_LONGEST_PAUSE_SECONDS = 5.0
+_LOCK_NOT_AVAILABLE = "55P03"
 _RESTRICT_VIOLATION = "23001"  # becomes IntegrityError on both databases
 
 
@@ -148,7 +157,7 @@ def install(**_signal: Any) -> None:
     tables = set(connection.introspection.table_names())
     for trigger in declared():
         if trigger.table in tables:
-            _run(_create_statements(trigger))
+            _run(list(_create_statements(trigger)))
 
 
 def drop(**_signal: Any) -> None:
@@ -156,7 +165,7 @@ def drop(**_signal: Any) -> None:
     tables = set(connection.introspection.table_names())
     for trigger in declared():
         if trigger.table in tables:
-            _run(_drop_statements(trigger))
+            _run(list(_drop_statements(trigger)))
 
 
 def _definitions(trigger: Trigger) -> dict[str, Any]:
@@ -170,8 +179,8 @@ def _create_statements(trigger: Trigger) -> Iterator[str]:
         return
     for name, (event, body) in trigger.postgresql().items():
         yield f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
-        yield f"DROP TRIGGER IF EXISTS {name} ON {trigger.table}"
-        yield f"CREATE TRIGGER {name} {event} EXECUTE FUNCTION {name}()"
+        # Replaced rather than dropped first: that would lock out those who only read
+        yield f"CREATE OR REPLACE TRIGGER {name} {event} EXECUTE FUNCTION {name}()"
         yield f"ALTER TABLE {trigger.table} ENABLE ALWAYS TRIGGER {name}"
 
 
@@ -181,7 +190,20 @@ def _drop_statements(trigger: Trigger) -> Iterator[str]:
         yield f"DROP TRIGGER IF EXISTS {name}{suffix}"
 
 
-def _run(statements: Iterator[str]) -> None:
-    with connection.cursor() as cursor:
+def _is_locked(error: Exception) -> bool:
+    return sqlstate(error) == _LOCK_NOT_AVAILABLE
+
+
+@stamina.retry(on=_is_locked, attempts=None, timeout=_PATIENCE_SECONDS, wait_max=_LONGEST_PAUSE_SECONDS)
+def _run(statements: list[str]) -> None:
+    """Run the statements in one transaction, again and again while others hold the table on PostgreSQL.
+
+    Raises:
+        OperationalError: the table was never free for ten minutes.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            statements = [f"SET LOCAL lock_timeout = {_LOCK_WAIT_MILLISECONDS}", *statements]
+            statements.append("SET LOCAL lock_timeout TO DEFAULT")  # for who called us inside a transaction
         for statement in statements:
             cursor.execute(statement)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
+from django.db.models import Q, QuerySet
 
 from audit_app import canonical
 from audit_app.canonical import GENESIS_HASH
@@ -54,26 +56,37 @@ class Report:
         return {"entries": self.entries, "ok": self.ok, "findings": [finding.as_json() for finding in self.findings]}
 
 
-def verify_log() -> Report:
+def verify_log(tenant_id: UUID | None = None, using: str = DEFAULT_DB_ALIAS) -> Report:
     """Verify every chain from its first entry to its head, and every subject's state against the fold of its log.
 
     Heads are read before the entries, so that a chain which grows meanwhile is longer than its head, never shorter.
+
+    Args:
+        tenant_id: Only this tenant's; everything when None.
+        using: Alias of the database, for a restored copy.
     """
     report = Report()
-    heads = {head.chain: head for head in ChainHead.objects.filter(sequence__gt=0).iterator(chunk_size=_CHUNK)}
-    rows = ProvisioningLog.objects.order_by("chain", "sequence").iterator(chunk_size=_CHUNK)
+    all_heads = ChainHead.objects.using(using).filter(sequence__gt=0)
+    theirs = Q() if tenant_id is None else Q(tenant=tenant_id)
+    heads = {head.chain: head for head in all_heads.filter(theirs).iterator(chunk_size=_CHUNK)}
+    entries_in_order = ProvisioningLog.objects.using(using).filter(theirs).order_by("chain", "sequence")
+    rows = entries_in_order.iterator(chunk_size=_CHUNK)
     for chain, entries in groupby(rows, key=lambda row: row.chain):
-        report.findings += _verify_chain(chain, entries, heads.pop(chain, None), report)
+        report.findings += _verify_chain(chain, entries, heads.pop(chain, None), all_heads, report)
     for head in heads.values():
         report.findings.append(
             Finding("TRUNCATED", f"{head.chain}#1", f"All {head.sequence} entries of the chain are gone.")
         )
-    report.findings += _verify_states()
+    report.findings += _verify_states(theirs, using)
     return report
 
 
 def _verify_chain(
-    chain: str, entries: Iterator[ProvisioningLog], head: ChainHead | None, report: Report
+    chain: str,
+    entries: Iterator[ProvisioningLog],
+    head: ChainHead | None,
+    all_heads: QuerySet[ChainHead],
+    report: Report,
 ) -> Iterator[Finding]:
     previous_hash, previous_sequence, previous_time = GENESIS_HASH, 0, None
     for row in entries:
@@ -95,12 +108,12 @@ def _verify_chain(
             "TRUNCATED", f"{chain}#{previous_sequence + 1}", f"The last {gone} of {head.sequence} entries are gone."
         )
     elif not head or head.sequence < previous_sequence:
-        yield from _verify_growth(chain, previous_sequence)
+        yield from _verify_growth(chain, previous_sequence, all_heads)
 
 
-def _verify_growth(chain: str, last: int) -> Iterator[Finding]:
+def _verify_growth(chain: str, last: int, all_heads: QuerySet[ChainHead]) -> Iterator[Finding]:
     """Ask again for a head that the chain has outgrown: entry and head are committed together."""
-    head = ChainHead.objects.filter(chain=chain, sequence__gt=0).first()
+    head = all_heads.filter(chain=chain).first()
     if head is None:
         yield Finding("TRUNCATED", f"{chain}#{last}", "The chain's head is gone.")
     elif head.sequence < last:
@@ -123,7 +136,7 @@ def _verify_entry(row: ProvisioningLog, where: str) -> Iterator[Finding]:
         yield Finding(kind, where, f"Columns differ from what was hashed: {', '.join(changed)}.")
 
 
-def _verify_states() -> Iterator[Finding]:
+def _verify_states(theirs: Q, using: str) -> Iterator[Finding]:
     """Compare the state of every request with the to-state of its newest entry that carries one."""
     subject = ProvisioningLog._meta.get_field("environment_request").related_model
     newest = (
@@ -132,8 +145,9 @@ def _verify_states() -> Iterator[Finding]:
         .values("to_state")[:1]
     )
     wrong = (
-        subject._base_manager.annotate(folded=models.Subquery(newest))
-        .filter(models.Q(folded__isnull=True) | ~models.Q(folded=models.F("state")))
+        subject._base_manager.using(using)
+        .annotate(folded=models.Subquery(newest))
+        .filter(theirs, Q(folded__isnull=True) | ~Q(folded=models.F("state")))
         .values_list("pk", "state", "folded")
     )
     for pk, state, folded in wrong.iterator(chunk_size=_CHUNK):

@@ -1,4 +1,4 @@
-"""The only place that reads the time, so that a test can live through a year in a second."""
+"""The only place that reads this host's time, so that a test can live through a year in a second."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ _source: Callable[[], datetime] | None = None
 def now() -> datetime:
     """Return the current time, aware and in UTC."""
     return _source() if _source else datetime.now(UTC)
+
+
+def is_injected() -> bool:
+    """Say whether the time is read from a source that somebody put in place of the system's clock."""
+    return _source is not None
 
 
 class ManualClock:

@@ -1,7 +1,8 @@
-"""What counts as text that a person wrote."""
+"""What counts as text that a person wrote, and names in words."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Letters that render as nothing but are not in a "format" or "separator" category.
@@ -27,3 +28,8 @@ def unstorable_reason(text: str) -> str | None:
 def clean(text: str) -> str:
     """Return what a person typed as it is stored and hashed: in Unicode normal form C, trimmed, with unix line ends."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def in_words(name: str) -> str:
+    """Return a name of the specification as people write it: ``PendingApproval`` is "Pending approval"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()

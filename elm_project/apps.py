@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig, apps
+from django.contrib import admin
 from django.db.models.signals import post_migrate
 
 from accounts_app import roles
@@ -10,7 +11,7 @@ from elm_project import checks
 
 
 class ElmProjectConfig(AppConfig):
-    """Synchronises roles after migrations and registers the system checks."""
+    """Synchronises roles after migrations, registers the system checks, names the first page."""
 
     name = "elm_project"
     verbose_name = "Environment Lifecycle Management"
@@ -21,3 +22,4 @@ class ElmProjectConfig(AppConfig):
         last = [config for config in apps.get_app_configs() if config.models_module][-1]
         post_migrate.connect(roles.synchronise, sender=last, dispatch_uid="synchronise roles")
         checks.register()
+        admin.site.index_title = "Overview"

@@ -14,3 +14,4 @@ TRANSPORT_ALIASES["filesystem"] = "elm_project.broker:Transport"
 app = Celery("elm_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add("elm_project.worker:KeepsMessages")

@@ -1,6 +1,6 @@
 """What ``manage.py check --deploy`` says about an installation that is not safe to run.
 
-The checks of the database run with ``manage.py check --deploy --database default``.
+The checks of the servers, database and broker, run with ``manage.py check --deploy --database default``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
 from django.db import connections
+from kombu.exceptions import OperationalError
 
 from audit_app import triggers
+from elm_project.celery import app
+from elm_project.eviction import ADVICE, KEEPS, complaint, eviction_policy
 
+_LIMITS = ["lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"]
 _PLAIN_MAIL = ("console", "dummy", "filebased", "locmem")
 
 
@@ -24,6 +28,8 @@ def register() -> None:
     """Add the checks to Django's; called when the apps are ready."""
     checks.register(production_is_configured, Tags.security, deploy=True)
     checks.register(log_is_protected, Tags.database, deploy=True)
+    checks.register(broker_keeps_messages, Tags.database, deploy=True)
+    checks.register(every_wait_ends, Tags.database, deploy=True)
 
 
 def production_is_configured(**_options: Any) -> list[CheckMessage]:
@@ -109,6 +115,44 @@ def log_is_protected(*, databases: Sequence[str] | None = None, **_options: Any)
             )
         )
     return found
+
+
+def broker_keeps_messages(*, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """Find a Redis that throws messages away when its memory is short."""
+    if not databases:
+        return []
+    with app.connection_for_write() as connection:
+        no_answer: tuple[type[BaseException], ...] = connection.connection_errors + connection.channel_errors
+        no_answer += (OperationalError,)
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            policy = eviction_policy(connection)
+        except no_answer as error:
+            return [
+                checks.Warning(
+                    f"The broker does not answer ({type(error).__name__}); whether it keeps messages is not known.",
+                    hint="Start it, see CELERY_BROKER_URL, and check again.",
+                    id="elm.W003",
+                )
+            ]
+    return [] if policy == KEEPS else [Error(complaint(policy), hint=ADVICE, id="elm.E008")]
+
+
+def every_wait_ends(*, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """Find a PostgreSQL session without a limit on how long it waits, as behind a pooler whose role carries none."""
+    if not databases or connections[databases[0]].vendor != "postgresql":
+        return []
+    with connections[databases[0]].cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = '0' ORDER BY name", [_LIMITS])
+        unlimited = [name for (name,) in cursor.fetchall()]
+    return [
+        checks.Warning(
+            f"{name} is off: a request or a worker may wait for ever.",
+            hint=f"ALTER ROLE … SET {name} = '60s' where PgBouncer is in between; else set what .env.example lists.",
+            id="elm.W004",
+        )
+        for name in unlimited
+    ]
 
 
 def _power_over_the_log(database: str) -> str | None:

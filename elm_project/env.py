@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import environ
 
@@ -35,3 +36,30 @@ def generated_key(name: str) -> str:
     finally:
         draft.unlink(missing_ok=True)
     return path.read_text()
+
+
+def postgresql(named: dict[str, Any]) -> dict[str, Any]:
+    """Return Django's settings for a PostgreSQL database: connections that are checked, and an end to every wait.
+
+    A pooler in transaction mode (``ELM_BEHIND_PGBOUNCER``) gives a session to many clients and takes no start-up
+    options: there the role carries the time limits (``ALTER ROLE elm_app SET lock_timeout = …``).
+
+    Args:
+        named: What DATABASE_URL says; its options win.
+    """
+    is_pooled = env.bool("ELM_BEHIND_PGBOUNCER", default=False)
+    options: dict[str, Any] = {"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 60_000}
+    if not is_pooled:
+        limits = {
+            "lock_timeout": env.int("ELM_LOCK_TIMEOUT_SECONDS", default=10),
+            "statement_timeout": env.int("ELM_STATEMENT_TIMEOUT_SECONDS", default=60),
+            "idle_in_transaction_session_timeout": env.int("ELM_IDLE_IN_TRANSACTION_SECONDS", default=60),
+        }
+        options["options"] = " ".join(f"-c {name}={seconds}s" for name, seconds in limits.items())
+    return {
+        "CONN_MAX_AGE": 60,
+        **named,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": is_pooled,
+        "OPTIONS": {**options, **named.get("OPTIONS", {})},
+    }

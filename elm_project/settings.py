@@ -11,7 +11,7 @@ from celery.schedules import schedule
 from csp.constants import NONE, SELF
 
 from core_app.redaction import mask_line
-from elm_project.env import BASE_DIR, env, generated_key, state_dir
+from elm_project.env import BASE_DIR, env, generated_key, postgresql, state_dir
 from elm_project.unfold import UNFOLD as UNFOLD
 
 # --- Installation ---------------------------------------------------------------------------------------------------
@@ -49,10 +49,12 @@ INSTALLED_APPS = [
     "gates_app",
     "requests_app",
     "provisioning_app",
+    "evidence_app",
     "elm_project",
 ]
 
 MIDDLEWARE = [
+    "elm_project.health.middleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -75,6 +77,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "elm_project.outage.read_only_banner",
             ],
         },
     },
@@ -93,9 +96,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
 else:
-    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = env.bool("ELM_BEHIND_PGBOUNCER", default=False)
+    DATABASES["default"] = postgresql(DATABASES["default"])
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Celery: doorbells and a tick; the database is the queue --------------------------------------------------------
@@ -118,7 +119,10 @@ else:
         "socket_connect_timeout": 2,
         "socket_timeout": 10,
         "retry_on_timeout": False,
+        # One more try, at once: a doorbell that nobody hears keeps nobody waiting for their page
         "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
     }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
@@ -127,6 +131,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_CONSUMER = "elm_project.worker:Consumer"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = True
@@ -146,6 +151,13 @@ CELERY_BEAT_SCHEDULE = {
 
 # How long a worker may be silent before another takes its runs over; longer than any single call to Microsoft
 RUN_LEASE_SECONDS = env.int("ELM_RUN_LEASE_SECONDS", default=180)
+# The watchdog: a turn that lasts nearly as long is interrupted; one that does not notice is killed with its process
+CELERY_TASK_ANNOTATIONS = {
+    "provisioning_app.tasks.advance": {
+        "soft_time_limit": RUN_LEASE_SECONDS * 9 // 10,
+        "time_limit": RUN_LEASE_SECONDS + 30,
+    }
+}
 
 # --- The Microsoft cloud --------------------------------------------------------------------------------------------
 

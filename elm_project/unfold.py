@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -28,6 +29,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": "Power Platform",
     "SITE_SYMBOL": "deployed_code",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _ICON}],
+    "STYLES": [lambda request: static("elm_project/screens.css")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "TABS": "requests_app.admin.saved_views.tabs",
@@ -110,7 +112,6 @@ UNFOLD: dict[str, Any] = {
                         "provisioning_app.view_privilegereview",
                     ),
                     _item("Settings", "tune", "accounts_app_tenantsettings", "accounts_app.view_tenantsettings"),
-                    _item("Identities", "key", "accounts_app_tenantidentity", "accounts_app.view_tenantidentity"),
                     _item(
                         "Business units", "account_tree", "accounts_app_businessunit", "accounts_app.view_businessunit"
                     ),

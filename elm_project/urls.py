@@ -8,6 +8,8 @@ from django.views.generic import RedirectView
 
 from requests_app.api import api
 
+handler500 = "elm_project.outage.handler500"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -42,7 +42,7 @@ class StageInline(ReadOnlyInline):
 
 class DecisionInline(ReadOnlyInline):
     model = Decision
-    fields = ("decided_at", "outcome", "decider", "comment", "policy_version", "content_hash")
+    fields = ("decided_at", "outcome", "decider", "comment", "policy_version")
     readonly_fields = ("decider",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -61,6 +61,24 @@ class GateAdmin(PartyScoped, ReadOnlyHistory):
     list_filter = ("status", "level", ("business_unit", admin.RelatedOnlyFieldListFilter))
     search_fields = ("subject",)
     inlines = (StageInline, DecisionInline)
+    readonly_fields: ClassVar[tuple[str, ...]] = ("what",)
+    fields: ClassVar[tuple[str, ...]] = (
+        "what",
+        "subject",
+        "level",
+        "status",
+        "business_unit",
+        "tenant",
+        "opened_at",
+        "undo_until",
+        "closed_at",
+        "content_hash",
+        "id",
+    )
+
+    @display(description="What is decided")
+    def what(self, gate: Gate) -> str:
+        return gate.kind.replace("_", " ").capitalize()
 
     @display(
         description="Status",
@@ -79,7 +97,7 @@ class GateAdmin(PartyScoped, ReadOnlyHistory):
 @admin.register(Stage)
 class StageAdmin(PartyScoped, ReadOnlyHistory):
     scope_path = gate_path = "gate"
-    list_display = ("__str__", "state", "assigned_to", "opened_at", "escalate_at", "reminded_at", "escalated_at")
+    list_display = ("__str__", "state", "assigned_to", "escalate_at", "escalated_at")
     list_select_related = ("gate", "assigned_to")
     list_filter = ("status", "role")
     search_fields = ("gate__subject",)
@@ -103,11 +121,15 @@ class StageAdmin(PartyScoped, ReadOnlyHistory):
 @admin.register(Decision)
 class DecisionAdmin(PartyScoped, ReadOnlyAdmin):
     scope_path = gate_path = "gate"
-    list_display = ("decided_at", "gate", "stage_number", "verdict", "decided_by", "comment")
+    list_display = ("decided_at", "gate", "stage_number", "verdict", "decider", "comment")
     list_select_related = ("gate", "stage", "decided_by")
     list_filter = ("outcome", "decided_at")
     search_fields = ("gate__subject",)
     ordering = ("-decided_at", "id")
+
+    @display(description="Decided by")
+    def decider(self, decision: Decision) -> str:
+        return str(decision.decided_by or "Policy")
 
     @display(description="Stage")
     def stage_number(self, decision: Decision) -> str:

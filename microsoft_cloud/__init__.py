@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx
 
+from .access_tokens import object_id_in, permissions_in
 from .applications import ApplicationsClient
 from .bap import BapClient
 from .blob import BlobClient
@@ -17,7 +18,7 @@ from .dataverse import ODATA_HEADERS, DataverseClient
 from .endpoints import Endpoint, Endpoints, Service
 from .graph import GraphClient
 from .http import Session, TokenSource
-from .identity import ClientCertificate, ClientSecret, Identity, WorkloadIdentity, object_id_in
+from .identity import ClientCertificate, ClientSecret, Identity, WorkloadIdentity
 from .key_vault import KeyVaultClient
 from .power_platform import PowerPlatformClient
 
@@ -105,6 +106,14 @@ class Cloud:
         return object_id_in(
             self.identity.token(self.endpoints, self.endpoints.bap.scope_for(self.endpoints.bap.origin))
         )
+
+    def own_graph_permissions(self) -> frozenset[str]:
+        """Return the application permissions on Graph of the identity we act as, by their names.
+
+        Raises:
+            The errors of ``own_object_id``.
+        """
+        return permissions_in(self.identity.token(self.endpoints, self.endpoints.graph.scope))
 
     @property
     def bap_session(self) -> Session:

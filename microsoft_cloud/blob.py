@@ -1,6 +1,6 @@
 """Azure Blob storage as evidence store: written once, protected from change, read back (contract §15).
 
-Nothing here deletes. A protection that the service does not confirm in its own words counts as missing.
+Nothing here deletes or replaces. A protection that the service does not confirm in its own words counts as missing.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import httpx
 
 from core_app import clock
 
-from .errors import CloudError, PermanentError
+from .errors import CloudError, ConflictError, ConflictKind, PermanentError
 from .http import Answer, Session
 
 CONTENT_CAP = 100_000_000  # bytes of one blob, written in one call and read in one
+CLOCKS_DIFFER_BY = timedelta(seconds=60)  # more, and the time that the service attests to is in doubt
 _UNTIL = "x-ms-immutability-policy-until-date"
 _MODE = "x-ms-immutability-policy-mode"
 _HOLD = "x-ms-legal-hold"
@@ -73,6 +74,7 @@ class Blob:
         size: bytes.
         version_id: "" where the account keeps no versions.
         policy: None when there is none, or none that we understand.
+        seen_at: when the service said so, by its own clock; None when it does not tell.
     """
 
     container: str
@@ -83,6 +85,7 @@ class Blob:
     version_id: str
     policy: ImmutabilityPolicy | None
     has_legal_hold: bool
+    seen_at: datetime | None
 
 
 class BlobClient:
@@ -117,6 +120,38 @@ class BlobClient:
         headers |= {_HOLD: "true"} if legal_hold else {}
         self._write(container, name, headers, content=content)
         return self._read_back(container, name, len(content), policy, legal_hold)
+
+    def keep(
+        self,
+        container: str,
+        name: str,
+        content: bytes,
+        *,
+        content_type: str = "application/octet-stream",
+        policy: ImmutabilityPolicy | None = None,
+        legal_hold: bool = False,
+    ) -> Blob:
+        """Have a blob of exactly these bytes, protected as asked: written now, or by a call whose answer was lost.
+
+        It can be repeated under the same name, and never replaces anything.
+
+        Raises:
+            ConflictError: code OtherContent: other bytes have the name; a person has to find out whose they are.
+            PermanentError: code NotProtected: it is there without the protection that was asked for;
+                code ClocksDiffer: it is there, but the service's clock is not within a minute of ours.
+        """
+        try:
+            found = self.write_once(
+                container, name, content, content_type=content_type, policy=policy, legal_hold=legal_hold
+            )
+        except ConflictError as conflict:
+            if conflict.kind not in (ConflictKind.ALREADY_EXISTS, ConflictKind.IMMUTABLE):
+                raise
+            if self.get(container, name) != content:
+                raise self._other_content(name, conflict) from conflict
+            found = self._read_back(container, name, len(content), policy, legal_hold)
+        self._require_same_time(found)
+        return found
 
     def set_immutability_policy(self, container: str, name: str, policy: ImmutabilityPolicy) -> ImmutabilityPolicy:
         """Protect a blob until a date, or extend its protection; return the policy that the service confirmed.
@@ -185,6 +220,22 @@ class BlobClient:
             raise self._not_protected(name, httpx.codes.CREATED)
         return found
 
+    def _require_same_time(self, found: Blob) -> None:
+        now = clock.now()
+        if found.seen_at is None or abs(found.seen_at - now) > CLOCKS_DIFFER_BY:
+            theirs = f"{found.seen_at:%F %T}" if found.seen_at else "unknown"
+            raise PermanentError(
+                f"{found.name} is stored, but storage's clock ({theirs} UTC) and ours ({now:%F %T} UTC) differ: the "
+                "time it was stored at proves nothing. Correct the clock and repeat.",
+                service=self._session.service.value,
+                code="ClocksDiffer",
+                maybe_executed=True,
+            )
+
+    def _other_content(self, name: str, conflict: ConflictError) -> ConflictError:
+        message = f"{name} exists already and holds other bytes; nothing was changed. Find out who wrote them."
+        return ConflictError(message, ConflictKind.ALREADY_EXISTS, **(conflict.facts() | {"code": "OtherContent"}))
+
     def _headers(self) -> dict[str, str]:
         return {
             "Accept": "*/*",
@@ -224,4 +275,5 @@ def _blob(container: str, name: str, answer: Answer) -> Blob:
         version_id=answer.headers.get("x-ms-version-id", ""),
         policy=ImmutabilityPolicy.parse(answer.headers),
         has_legal_hold=answer.headers.get(_HOLD, "").lower() == "true",
+        seen_at=answer.served_at,
     )

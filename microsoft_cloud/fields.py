@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -52,6 +53,15 @@ def moment(data: Any, *path: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(_MICROSECONDS.sub(r"\1", text(data, *path)))
     except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def http_date(value: str) -> datetime | None:
+    """Return the time in a header (RFC 9110 §5.6.7) in UTC, or None."""
+    try:
+        found = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
         return None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 

@@ -7,6 +7,7 @@ import logging
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
@@ -27,8 +28,8 @@ from .errors import (
     UntrustedUrlError,
 )
 from .faults import FailedAnswer, claims_challenge, request_ids_in, retry_after_seconds
-from .fields import Json, text
-from .pool import client_for, deadline
+from .fields import Json, http_date, text
+from .pool import client_for, deadline, has_time_for
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,11 @@ class Answer:
     def retry_after(self) -> float | None:
         """Seconds the service asks to wait (0 to 300), or None."""
         return retry_after_seconds(self.headers.get("Retry-After"), clock.now())
+
+    @property
+    def served_at(self) -> datetime | None:
+        """When the service answered by its own clock, in whole seconds; None when it does not say."""
+        return http_date(self.headers.get("Date", ""))
 
     def object(self) -> Json:
         """Return the JSON object in the body.
@@ -280,6 +286,8 @@ class Session:
 def _worth_repeating(error: Exception) -> bool | float:
     """Say whether a read should be repeated at once, or after how many seconds."""
     if not isinstance(error, TransientError) or isinstance(error, NotReadyError):
+        return False
+    if not has_time_for(error.retry_after or 0.0):
         return False
     if error.retry_after is None:
         return True

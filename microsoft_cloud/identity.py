@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import base64
-import json
 import logging
 import os
 import re
@@ -13,8 +11,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ServiceRequestTimeoutError
 from azure.core.pipeline import PipelineResponse
+from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import CertificateCredential, ClientSecretCredential, WorkloadIdentityCredential
 
 from core_app import clock
@@ -23,6 +22,7 @@ from core_app.redaction import never_show
 from .endpoints import Endpoints, Service
 from .errors import AuthenticationError, CloudError, Facts, NotReadyError, ThrottledError, TransientError
 from .faults import fault_in, request_ids_in, retry_after_seconds
+from .pool import time_left
 
 # azure-identity logs Entra's words as they come; our errors carry them redacted.
 logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
@@ -111,20 +111,6 @@ class Identity:
             raise
 
 
-def object_id_in(token: str) -> str:
-    """Return the object id of the principal that an access token was issued to (claim ``oid``), in lower case.
-
-    Raises:
-        AuthenticationError: code UnreadableToken: the token does not say.
-    """
-    try:
-        payload = token.split(".")[1]
-        object_id = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["oid"]
-    except (IndexError, ValueError, KeyError, TypeError):
-        raise AuthenticationError("The access token does not say whose it is.", code="UnreadableToken") from None
-    return str(object_id).lower()
-
-
 class _Credential:
     """azure-identity's credential for one scope, with what it does not tell: the answer behind its errors."""
 
@@ -197,6 +183,18 @@ class _Credential:
         return message.replace(secret.value, "***") if isinstance(secret, ClientSecret) else message
 
 
+class _Transport(RequestsTransport):  # type: ignore[misc]  # azure.core loads it lazily, so its type is not known
+    """Sends to Entra, and waits for it no longer than is left of the call that needs the token."""
+
+    def send(self, request: Any, **options: Any) -> Any:
+        """Send, with the shorter of our time-outs and what is left."""
+        left = time_left()
+        if left is not None and left <= 0:
+            raise ServiceRequestTimeoutError("The call took longer than it may in total.")
+        waits = [seconds if left is None else min(seconds, left) for seconds in (_CONNECT_SECONDS, _READ_SECONDS)]
+        return super().send(request, **{**options, "connection_timeout": waits[0], "read_timeout": waits[1]})
+
+
 def _azure_credential(
     identity: Identity, endpoints: Endpoints, hook: Any
 ) -> ClientSecretCredential | CertificateCredential | WorkloadIdentityCredential:
@@ -205,13 +203,10 @@ def _azure_credential(
     options: dict[str, Any] = {
         "authority": login,
         "disable_instance_discovery": login not in _MICROSOFT_LOGINS,
-        "connection_timeout": _CONNECT_SECONDS,
-        "read_timeout": _READ_SECONDS,
+        "transport": _Transport(**({"connection_verify": endpoints.ca} if endpoints.ca else {})),
         "retry_total": 0,
         "raw_response_hook": hook,
     }
-    if endpoints.ca:
-        options["connection_verify"] = endpoints.ca
     secret = identity.credential
     if isinstance(secret, ClientSecret):
         return ClientSecretCredential(identity.tenant_id, identity.client_id, secret.value, **options)

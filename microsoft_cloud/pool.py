@@ -44,12 +44,23 @@ def require_time_left() -> None:
     _seconds_left(None, httpx.ReadTimeout)
 
 
+def time_left() -> float | None:
+    """Return the seconds that are left of the call, zero or less when its time is over; None: it has no deadline."""
+    ends_at = _ends_at.get()
+    return None if ends_at is None else ends_at - monotonic()
+
+
+def has_time_for(seconds: float) -> bool:
+    """Say whether more than this is left of the call."""
+    left = time_left()
+    return left is None or left > seconds
+
+
 def _seconds_left(timeout: float | None, error: type[Exception]) -> float | None:
     """Return the shorter of an operation's own time-out and what is left of the call."""
-    ends_at = _ends_at.get()
-    if ends_at is None:
+    left = time_left()
+    if left is None:
         return timeout
-    left = ends_at - monotonic()
     if left <= 0:
         raise error("The call took longer than it may in total.")
     return left if timeout is None else min(left, timeout)

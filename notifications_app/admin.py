@@ -15,7 +15,7 @@ from notifications_app.models import OutboxMessage
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(RoleScoped, ReadOnlyAdmin):
     scope_path = "recipient"
-    list_display = ("created_at", "event", "reference", "recipient", "subject", "state", "sent_at")
+    list_display = ("created_at", "event", "reference", "recipient", "subject", "state")
     list_select_related = ("recipient",)
     list_filter = ("event", "status", "created_at")
     search_fields = ("reference", "subject")
@@ -31,7 +31,7 @@ class OutboxMessageAdmin(RoleScoped, ReadOnlyAdmin):
         label={
             OutboxMessage.Status.QUEUED.label: "info",
             OutboxMessage.Status.SENT.label: "success",
-            OutboxMessage.Status.KEPT.label: "warning",
+            OutboxMessage.Status.KEPT.label: "",
             OutboxMessage.Status.FAILED.label: "danger",
         },
     )

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
-
-from django.db import transaction
 
 from accounts_app.models import User
 from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
-from core_app import clock
+from core_app import database_clock
 from core_app.errors import DomainError
 from core_app.text import clean, has_content
+from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError
+from microsoft_cloud.pool import deadline
 from provisioning_app import plan, runner
 from provisioning_app.limits import locked_tenant
 from provisioning_app.matrix import Choice, last_run, point_of
 from provisioning_app.models import ProvisioningRun
-from provisioning_app.retries import require_untouched, retry
+from provisioning_app.retries import require_known_plan, require_untouched, retry
 from provisioning_app.steps.outcome import AttemptFailedError, DiffersError, Done, StepFailedError
 from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import require_retry
 from requests_app.services.rows import locked
+
+ANSWER_SECONDS: Final = 20.0  # for the whole look: a person waits for it in the browser
 
 
 def attest(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
@@ -55,6 +58,7 @@ def _attestable(request: EnvironmentRequest) -> ProvisioningRun:
         raise DomainError(f"{request} is {request.get_state_display()}; there is no failed step to attest.")
     if Choice.ATTEST not in point_of(run).choices:
         raise DomainError(f"{request} failed before its environment existed; retry it instead.")
+    require_known_plan(run)
     require_untouched(request)
     return run
 
@@ -64,9 +68,10 @@ def _look(run: ProvisioningRun) -> Done:
     step = plan.step(run.plan_version, run.step)
     run.step_facts = {}
     try:
-        outcome = step.perform(
-            runner.context_for(run, None, is_unknown=False, now=clock.now(), only_looks=True),
-        )
+        with deadline(ANSWER_SECONDS):
+            outcome = step.perform(
+                runner.context_for(run, None, is_unknown=False, now=database_clock.now(), only_looks=True)
+            )
     except (DiffersError, AttemptFailedError, StepFailedError) as error:
         raise DomainError(f"{step.label} was read back and differs: {error}") from error
     except CloudError as error:
@@ -76,7 +81,7 @@ def _look(run: ProvisioningRun) -> Done:
     return outcome
 
 
-@transaction.atomic
+@transactional
 def _accept(request_id: UUID, run: ProvisioningRun, outcome: Done, *, by: User, reason: str) -> ProvisioningRun:
     locked_tenant(run.tenant_id)
     request = locked(request_id)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts_app.models import Tenant
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.log import record
-from core_app import clock
+from core_app import database_clock
+from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError, NotReadyError, ThrottledError, TransientError
 from provisioning_app.models import CircuitBreaker
 
@@ -43,7 +42,7 @@ class Permit:
 
 def admit(tenant_id: UUID) -> Permit:
     """Let a run of the tenant through unless a breaker is open; after a pause only one is let through, to try."""
-    now = clock.now()
+    now = database_clock.now()
     troubled = list(CircuitBreaker.objects.filter(tenant=tenant_id, opened_until__isnull=False))
     waiting = [breaker.opened_until for breaker in troubled if breaker.opened_until and breaker.opened_until > now]
     if waiting:
@@ -57,7 +56,7 @@ def admit(tenant_id: UUID) -> Permit:
 
 def is_open(tenant_id: UUID) -> bool:
     """Say whether calls in the tenant should wait now."""
-    return CircuitBreaker.objects.filter(tenant=tenant_id, opened_until__gt=clock.now()).exists()
+    return CircuitBreaker.objects.filter(tenant=tenant_id, opened_until__gt=database_clock.now()).exists()
 
 
 def is_unreachable(error: CloudError) -> bool:
@@ -72,18 +71,18 @@ def answered(permit: Permit) -> None:
         _close(permit)
 
 
-@transaction.atomic
+@transactional
 def _close(permit: Permit) -> None:
     for breaker in CircuitBreaker.objects.select_related("tenant").filter(pk__in=permit.tried):
-        since = breaker.opened_at or clock.now()
-        details = {"service": breaker.service, "open_seconds": round((clock.now() - since).total_seconds())}
+        since = breaker.opened_at or database_clock.now()
+        details = {"service": breaker.service, "open_seconds": round((database_clock.now() - since).total_seconds())}
         record(Action.CIRCUIT_CLOSED, on=breaker.tenant, by=SYSTEM, details=details)
         breaker.opened_at = breaker.opened_until = None
         breaker.reason = ""
         breaker.save()
 
 
-@transaction.atomic
+@transactional
 def failed(tenant_id: UUID, error: CloudError) -> None:
     """Count an error of the cloud, and open the breaker of its service where that is due."""
     if isinstance(error, ThrottledError):
@@ -93,7 +92,7 @@ def failed(tenant_id: UUID, error: CloudError) -> None:
         return
     if not isinstance(error, TransientError) or isinstance(error, NotReadyError):
         return
-    breaker, now = _locked(tenant_id, error), clock.now()
+    breaker, now = _locked(tenant_id, error), database_clock.now()
     if breaker.last_failure_at is None or now - breaker.last_failure_at > FORGOTTEN_AFTER + _LONGEST_PAUSE:
         breaker.failures = breaker.openings = 0
     breaker.failures += 1
@@ -113,7 +112,7 @@ def _locked(tenant_id: UUID, error: CloudError) -> CircuitBreaker:
 
 
 def _open(breaker: CircuitBreaker, pause: timedelta, reason: str) -> None:
-    now = clock.now()
+    now = database_clock.now()
     if breaker.opened_at is None:
         breaker.opened_at = now
         details = {"service": breaker.service, "failures": breaker.failures}

@@ -59,3 +59,7 @@ class FindingKind(models.IntegerChoices):
     DEAD_SLOT = 4, "Slot held by an ended run"
     UNDISPATCHED = 5, "Approved request without a run"
     UNEXPLAINED_OPERATION = 6, "Operation that no run explains"
+    DEAD_LETTER = 7, "Message that no worker could handle"
+    PARKED_RUN = 8, "Run that this release cannot continue"
+    BLOCKED_WORKER = 9, "Worker that was blocked"
+    CLOCKS_DIFFER = 10, "Clock that differs"

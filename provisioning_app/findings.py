@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db.models import Q
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
@@ -19,6 +19,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.errors import DomainError
 from core_app.text import clean, has_content
+from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from provisioning_app.choices import FindingKind
@@ -30,7 +31,17 @@ from requests_app.models import EnvironmentRequest
 from requests_app.services.rows import locked
 
 # What has happened stays a finding until a person has looked into it; any other ends when its cause does.
-FOR_A_PERSON: Final = frozenset({FindingKind.ENVIRONMENT_VANISHED, FindingKind.UNEXPLAINED_OPERATION})
+FOR_A_PERSON: Final = frozenset(
+    {
+        FindingKind.ENVIRONMENT_VANISHED,
+        FindingKind.UNEXPLAINED_OPERATION,
+        FindingKind.DEAD_LETTER,
+        FindingKind.BLOCKED_WORKER,
+    }
+)
+_ALL: Final = Q()
+# What every sweep sees again is not found again once it is closed; a later message or block is another one.
+_SEEN_EVER_AFTER: Final = FOR_A_PERSON - {FindingKind.DEAD_LETTER, FindingKind.BLOCKED_WORKER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +56,14 @@ class Difference:
     request_id: UUID | None = None
 
 
-def settle(tenant_id: UUID, kind: FindingKind, seen: Iterable[Difference]) -> int:
+def settle(tenant_id: UUID, kind: FindingKind, seen: Iterable[Difference], *, among: Q = _ALL) -> int:
     """Open what is new, remember what is still seen, and resolve the open findings of this kind that are seen no more.
+
+    Args:
+        tenant_id: Whose findings.
+        kind: Of which kind.
+        seen: What was seen just now.
+        among: Which findings it could have been seen for; the others stay as they are.
 
     Returns:
         How many are new.
@@ -54,20 +71,20 @@ def settle(tenant_id: UUID, kind: FindingKind, seen: Iterable[Difference]) -> in
     differences = {difference.subject: difference for difference in seen}
     new = sum(open_finding(tenant_id, difference) for difference in differences.values())
     if kind not in FOR_A_PERSON:
-        gone = ReconciliationFinding.objects.filter(tenant=tenant_id, kind=kind, resolved_at__isnull=True)
+        gone = ReconciliationFinding.objects.filter(among, tenant=tenant_id, kind=kind, resolved_at__isnull=True)
         for finding in gone.exclude(subject__in=differences):
             _resolve(finding.pk, by=SYSTEM, how="It is no longer seen.")
     return new
 
 
-@transaction.atomic
+@transactional
 def open_finding(tenant_id: UUID, difference: Difference) -> bool:
     """Open a finding, log it and tell the operators, unless it is open already; return whether it is new."""
     tenant, now = locked_tenant(tenant_id), clock.now()
     same = ReconciliationFinding.objects.filter(tenant=tenant, kind=difference.kind, subject=difference.subject)
     if same.filter(resolved_at__isnull=True).update(last_seen_at=now):
         return False
-    if difference.kind in FOR_A_PERSON and same.exists():
+    if difference.kind in _SEEN_EVER_AFTER and same.exists():
         return False  # somebody has looked into it
     request = locked(difference.request_id) if difference.request_id else None
     finding = ReconciliationFinding.objects.create(
@@ -102,7 +119,7 @@ def open_finding(tenant_id: UUID, difference: Difference) -> bool:
     return True
 
 
-@transaction.atomic
+@transactional
 def resolve_finding(finding_id: UUID, *, by: User, reason: str) -> ReconciliationFinding:
     """Close a finding that a person has looked into.
 
@@ -139,7 +156,7 @@ def concerned(tenant: Tenant, request: EnvironmentRequest | None) -> Iterable[Us
     return holders(Role.OPERATOR, request.business_unit) if request else operators(tenant)
 
 
-@transaction.atomic
+@transactional
 def _resolve(finding_id: UUID, *, by: Actor, how: str) -> ReconciliationFinding:
     pk = ReconciliationFinding.objects.values_list("tenant_id", "request_id").get(pk=finding_id)
     tenant = locked_tenant(pk[0])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import transaction
-
 from accounts_app.roles import Role
 from accounts_app.services import holders
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.log import record
-from core_app import clock
+from core_app import database_clock
+from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from provisioning_app import plan
 from provisioning_app.models import Gap, ProvisioningRun
@@ -23,7 +22,7 @@ RETRY_AFTER = timedelta(minutes=5)
 
 def open_gap(request: EnvironmentRequest, run: ProvisioningRun, step: plan.Step, reason: str) -> Gap:
     """Open a gap in the caller's transaction; it is owned by the first operator of the unit."""
-    now = clock.now()
+    now = database_clock.now()
     operators = list(holders(Role.OPERATOR, request.business_unit))
     gap = Gap.objects.create(
         request=request,
@@ -51,13 +50,13 @@ def open_gap(request: EnvironmentRequest, run: ProvisioningRun, step: plan.Step,
 def open_steps(request: EnvironmentRequest) -> list[str]:
     """Return the labels of steps with an open gap."""
     gaps = Gap.objects.filter(request=request, closed_at__isnull=True).select_related("run").order_by("opened_at")
-    return [plan.step(gap.run.plan_version, gap.step).label for gap in gaps]
+    return [plan.label(gap.run.plan_version, gap.step) for gap in gaps]
 
 
-@transaction.atomic
+@transactional
 def close_gap(gap: Gap) -> None:
     """Close a gap whose step has succeeded."""
-    gap.closed_at = clock.now()
+    gap.closed_at = database_clock.now()
     age = int((gap.closed_at - gap.opened_at).total_seconds())
     details = {"step": gap.step, "open_seconds": age, "retries": gap.attempts}
     record(Action.GAP_CLOSED, on=gap.request, by=SYSTEM, details=details, correlation_id=str(gap.run_id))

@@ -1,4 +1,7 @@
-"""Who may work on a run: a lease that expires and a fencing token that only grows."""
+"""Who may work on a run: a lease that expires and a fencing token that only grows.
+
+Whether a lease has ended is decided by the database's clock, in the statement that takes it.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
-from core_app import clock
+from core_app import database_clock
+from provisioning_app import plan
 from provisioning_app.choices import RunStatus
 from provisioning_app.models import ProvisioningRun
+
+log = structlog.get_logger(__name__)
 
 
 class LeaseLostError(Exception):
@@ -35,7 +42,7 @@ class Lease:
         Raises:
             LeaseLostError: somebody else has it.
         """
-        if not self._write(lease_until=clock.now() + _length()):
+        if not self._write(lease_until=database_clock.expression(after=_length())):
             raise LeaseLostError(self.run_id)
 
     def fenced(self) -> ProvisioningRun:
@@ -59,17 +66,28 @@ class Lease:
         return mine.update(**columns) == 1
 
 
+def claimable() -> QuerySet[ProvisioningRun]:
+    """Return the runs that are due and nobody's, and whose plan is known here; the others are parked."""
+    now = database_clock.expression()
+    is_free = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    return ProvisioningRun.objects.filter(is_free, plan.is_known(), status=RunStatus.RUNNING, next_at__lte=now)
+
+
 def claim(run_id: UUID) -> Lease | None:
-    """Take the lease of a due run, or return None when it is not due, has ended or is somebody else's."""
-    now = clock.now()
+    """Take the lease of a run, or return None when it is not due, has ended, is somebody else's or is parked."""
     with transaction.atomic():
-        due = ProvisioningRun.objects.filter(
-            Q(lease_until__isnull=True) | Q(lease_until__lt=now), pk=run_id, status=RunStatus.RUNNING, next_at__lte=now
-        )
-        owner = f"{socket.gethostname()}:{os.getpid()}"[:100]
-        if due.update(lease_token=F("lease_token") + 1, lease_until=now + _length(), lease_owner=owner) != 1:
+        before = ProvisioningRun.objects.filter(pk=run_id, lease_until__isnull=False)
+        silent = before.values_list("lease_owner", "step").first()
+        taken = {"lease_until": database_clock.expression(after=_length()), "lease_owner": _me()}
+        if claimable().filter(pk=run_id).update(lease_token=F("lease_token") + 1, **taken) != 1:
             return None
+        if silent is not None:
+            log.warning("lease_taken_over", run=str(run_id), silent=silent[0], step=silent[1])
         return Lease(run_id, *ProvisioningRun.objects.values_list("tenant_id", "lease_token").get(pk=run_id))
+
+
+def _me() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"[:100]
 
 
 def _length() -> timedelta:

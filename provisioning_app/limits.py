@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Max, Q
 
 from accounts_app.models import Tenant
 from accounts_app.tenant_settings import Settings
-from core_app import clock
+from core_app import database_clock
+from core_app.transactions import transactional
 from provisioning_app.choices import RunStatus
 from provisioning_app.models import ProvisioningRun, Slot
 
@@ -44,7 +44,7 @@ def may_start(tenant: Tenant, settings: Settings, *, creates: bool) -> bool:
         settings: Its settings.
         creates: Whether the run will create an environment; a retry whose environment exists does not.
     """
-    now = clock.now()
+    now = database_clock.now()
     runs = ProvisioningRun.objects.filter(tenant=tenant)
     if runs.filter(started_at__gt=now - _MINUTE).count() >= settings.starts_per_minute:
         return False
@@ -55,7 +55,7 @@ def may_start(tenant: Tenant, settings: Settings, *, creates: bool) -> bool:
     return reserved + runs.filter(to_come).count() < settings.creations_per_day
 
 
-@transaction.atomic
+@transactional
 def reserve_creation(run_id: UUID, tenant_id: UUID, settings: Settings) -> datetime | None:
     """Take a place in today's creations just before the creation is asked for.
 
@@ -63,7 +63,7 @@ def reserve_creation(run_id: UUID, tenant_id: UUID, settings: Settings) -> datet
         None when the place is taken, else the moment (the next UTC midnight) to ask again.
     """
     locked_tenant(tenant_id)
-    now = clock.now()
+    now = database_clock.now()
     if _creations_of_day(tenant_id, now, besides=run_id) >= settings.creations_per_day:
         return _midnight(now) + timedelta(days=1)
     ProvisioningRun.objects.filter(pk=run_id).update(creation_started_at=now)

@@ -7,7 +7,8 @@ from enum import Enum, StrEnum
 from typing import Final
 
 from accounts_app.models import User
-from core_app import clock
+from core_app import database_clock
+from provisioning_app import plan
 from provisioning_app.choices import LIVE_ROLLBACKS, EnvironmentStatus, RemoteState, RunStatus
 from provisioning_app.models import Environment, ProvisioningRun
 from requests_app.models import EnvironmentRequest
@@ -67,7 +68,7 @@ def point_of(run: ProvisioningRun) -> FailurePoint:
         return FailurePoint.BEFORE_CREATE
     if run.remote_state == RemoteState.UNKNOWN or not run.environment_id:
         return FailurePoint.UNKNOWN
-    return POINT_OF_STEP[run.step]
+    return POINT_OF_STEP.get(run.step, FailurePoint.AFTER_BASELINE)
 
 
 def options(request: EnvironmentRequest, user: User) -> frozenset[Choice]:
@@ -75,11 +76,13 @@ def options(request: EnvironmentRequest, user: User) -> frozenset[Choice]:
     run = last_run(request)
     if run is None or run.status != RunStatus.FAILED or not may_retry(user, request):
         return frozenset()
+    if not plan.knows(run.plan_version, run.step):
+        return frozenset()
     row = environment_of(run)
     if row is not None and (row.status != EnvironmentStatus.PROVISIONING or _is_being_deleted(row)):
         return frozenset()
     choices = point_of(run).choices
-    if row is None or not is_young(row, clock.now()):
+    if row is None or not is_young(row, database_clock.now()):
         choices -= {Choice.DELETE}
     return choices
 

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Final
+
+from django.db.models import Q
 
 from accounts_app.tenant_settings import Baseline
 from audit_app.actions import Action
@@ -56,13 +60,15 @@ class Step:
         return self.must_succeed or self.key in baseline.blocking_steps
 
 
+CREATE: Final = "create"
 AWAIT_CREATION: Final = "await_creation"
 
 PLANS: Final[dict[int, tuple[Step, ...]]] = {
     1: (
         Step("preflight", "Preflight", Action.PREFLIGHT_CHECKED, preflight.perform),
-        Step("create", "Create", Action.ENVIRONMENT_CREATED, create.perform, minutes=24 * 60),
-        # How long a creation may take is a tenant setting: poll interval times poll limit
+        # How long a creation may take is a tenant setting (poll interval times poll limit), and so is how long one
+        # whose answer was lost may stay out of sight
+        Step(CREATE, "Create", Action.ENVIRONMENT_CREATED, create.perform, minutes=0),
         Step(AWAIT_CREATION, "Await creation", Action.ENVIRONMENT_CREATED, await_creation.perform, minutes=0),
         Step("readiness", "Readiness", Action.READINESS_CHECKED, readiness.perform, minutes=20),
         Step("managed", "Managed environment", Action.MANAGED_ENABLED, managed.perform, minutes=20),
@@ -80,6 +86,27 @@ PLANS: Final[dict[int, tuple[Step, ...]]] = {
         Step("principal", "Principal's own roles", Action.PRINCIPAL_REVIEWED, principal.perform, must_succeed=False),
     ),
 }
+
+
+def is_known(version: str = "plan_version", key: str = "step") -> Q:
+    """Return the filter on rows whose step is in a plan that this code knows; names the columns that say which."""
+    steps = ((number, [item.key for item in steps]) for number, steps in PLANS.items())
+    return reduce(or_, (Q(**{version: number, f"{key}__in": keys}) for number, keys in steps))
+
+
+def knows(version: int, key: str) -> bool:
+    """Say whether this code knows a plan and its step."""
+    return any(item.key == key for item in PLANS.get(version, ()))
+
+
+def needed_for(version: int, key: str) -> str:
+    """Return what a run waits for whose plan or step is unknown here, in words for operators."""
+    return f"a release that knows step {key} of plan version {version}"
+
+
+def label(version: int, key: str) -> str:
+    """Return a step's name for people; of a step that is unknown here its key."""
+    return next((item.label for item in PLANS.get(version, ()) if item.key == key), key)
 
 
 def first_step(version: int) -> Step:

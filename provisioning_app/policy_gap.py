@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.db.models import Avg, Count, Max, QuerySet
 
 from audit_app.actions import Action
-from core_app import clock
+from core_app import database_clock
 from provisioning_app.models import Environment, GovernedControl, ProvisioningRun
 from provisioning_app.steps.outcome import Entry
 
@@ -44,10 +44,12 @@ class Clock:
 def stop_clocks(run: ProvisioningRun, entries: Iterable[Entry]) -> None:
     """Stop the clocks of the controls that these entries prove, in the caller's transaction; the first proof counts."""
     proved = [CONTROLS[entry.action] for entry in entries if entry.action in CONTROLS]
-    environment = Environment.objects.filter(tenant=run.tenant_id, environment_id=run.environment_id).first()
-    if not proved or environment is None:
+    if not proved:
         return
-    now = clock.now()
+    environment = Environment.objects.filter(tenant=run.tenant_id, environment_id=run.environment_id).first()
+    if environment is None:
+        return
+    now = database_clock.now()
     seconds = max(0, round((now - environment.created_at).total_seconds()))
     GovernedControl.objects.bulk_create(
         (
@@ -61,7 +63,7 @@ def stop_clocks(run: ProvisioningRun, entries: Iterable[Entry]) -> None:
 def clocks_of(environment: Environment) -> list[Clock]:
     """Return every control's clock, for the environment's page."""
     stopped = dict(environment.controls.values_list("control", "seconds"))
-    running = max(0, round((clock.now() - environment.created_at).total_seconds()))
+    running = max(0, round((database_clock.now() - environment.created_at).total_seconds()))
     return [Clock(control, stopped.get(control, running), control in stopped) for control in CONTROLS.values()]
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts_app.models import User
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, Actor, person
@@ -13,6 +11,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.errors import DomainError
 from core_app.text import clean, has_content
+from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus
@@ -24,7 +23,7 @@ from requests_app.choices import State
 from requests_app.services.rows import locked
 
 
-@transaction.atomic
+@transactional
 def quarantine(environment_id: UUID, *, by: User, reason: str) -> Environment:
     """Put an environment into quarantine: it is listed, and nothing is tried on it, until somebody releases it.
 
@@ -44,7 +43,7 @@ def quarantine(environment_id: UUID, *, by: User, reason: str) -> Environment:
     return row
 
 
-@transaction.atomic
+@transactional
 def release_quarantine(environment_id: UUID, *, by: User, reason: str) -> Environment:
     """Give an environment back to its request.
 

@@ -12,17 +12,17 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 from django.db.models import F
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import Tenant, TenantIdentity
 from core_app import clock
+from core_app.transactions import transactional
 from microsoft_cloud import Cloud
 from microsoft_cloud.bap import Environment as RemoteEnvironment
 from microsoft_cloud.errors import CloudError, NotFoundError
 from microsoft_cloud.operations import Operation
-from provisioning_app import findings, quarantine, services, watch
+from provisioning_app import findings, parking, quarantine, services, watch
 from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, FindingKind, RemoteState, RunStatus
 from provisioning_app.findings import Difference
 from provisioning_app.limits import locked_tenant
@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 OVERDUE: Final = timedelta(minutes=10)  # two sweeps: nothing that merely waits for its place is approved this long
 HISTORIES_PER_PASS: Final = 20
+_PASS: Final = timedelta(minutes=5)
 _CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 _TAG = re.compile(r"elm:request=([0-9a-fA-F-]{36})")
 
@@ -49,9 +50,10 @@ def reconcile_all() -> None:
 
 
 def reconcile_rows(tenant: Tenant) -> None:
-    """Free the slots of ended runs and dispatch what a lost doorbell left lying."""
+    """Free the slots of ended runs, dispatch what a lost doorbell left lying, and report parked runs."""
     findings.settle(tenant.pk, FindingKind.DEAD_SLOT, list(_freed_slots(tenant)))
     findings.settle(tenant.pk, FindingKind.UNDISPATCHED, _dispatched_late(tenant))
+    findings.settle(tenant.pk, FindingKind.PARKED_RUN, parking.parked(tenant))
 
 
 def reconcile_cloud(tenant: Tenant) -> None:
@@ -67,7 +69,7 @@ def reconcile_cloud(tenant: Tenant) -> None:
         findings.settle(tenant.pk, FindingKind.ENVIRONMENT_VANISHED, list(_vanished(tenant, cloud, inventory)))
         findings.settle(tenant.pk, FindingKind.ENVIRONMENT_APPEARED, list(_appeared(tenant, inventory)))
         findings.settle(tenant.pk, FindingKind.ORPHAN_ENVIRONMENT, list(_orphans(tenant, me, inventory)))
-        findings.settle(tenant.pk, FindingKind.UNEXPLAINED_OPERATION, list(_unexplained(tenant, cloud, me)))
+        findings.settle(tenant.pk, FindingKind.UNEXPLAINED_OPERATION, list(_unexplained(tenant, cloud, me, inventory)))
     except CloudError as error:
         log.warning("tenant_not_reconciled", tenant=str(tenant.pk), reason=str(error))
 
@@ -124,7 +126,7 @@ def _vanished(tenant: Tenant, cloud: Cloud, inventory: Inventory) -> Iterator[Di
                 )
 
 
-@transaction.atomic
+@transactional
 def _take_off(row: Environment) -> bool:
     """Mark a register's row deleted; say whether that is news, which the end of our own rollback is not."""
     locked_tenant(row.tenant_id)
@@ -139,16 +141,20 @@ def _take_off(row: Environment) -> bool:
 
 def _appeared(tenant: Tenant, inventory: Inventory) -> Iterator[Difference]:
     """Yield environments whose run had given them up."""
+    lost = ProvisioningRun.objects.filter(tenant=tenant, status=RunStatus.FAILED, remote_state=RemoteState.UNKNOWN)
+    requests = set(lost.values_list("request", flat=True))  # asked once: nearly every environment is of no such request
     for environment in inventory.values():
-        run = _last_run(tenant, environment)
+        run = _last_run(tenant, environment) if _tagged(environment) in requests else None
         if run is not None and _is_given_up(run):
             yield watch.appeared(run, environment)
 
 
 def _orphans(tenant: Tenant, me: str, inventory: Inventory) -> Iterator[Difference]:
     """Yield environments that our principal created and that no request owns, and quarantine them."""
+    owned = Environment.objects.filter(tenant=tenant, request__isnull=False).exclude(status=EnvironmentStatus.DELETED)
+    explained = set(owned.values_list("environment_id", flat=True))
     for environment in inventory.values():
-        is_ours = environment.created_by_id.lower() == me
+        is_ours = environment.created_by_id.lower() == me and environment.id not in explained
         if not is_ours or environment.provisioning_state == "Deleting" or _has_owner(tenant, environment):
             continue
         reason = "It was created by our service principal and belongs to no request."
@@ -172,7 +178,7 @@ def _has_owner(tenant: Tenant, environment: RemoteEnvironment) -> bool:
     return run is not None and (run.status in LIVE_STATUSES or _is_given_up(run))
 
 
-@transaction.atomic
+@transactional
 def _quarantined(tenant: Tenant, environment: RemoteEnvironment, reason: str) -> Environment:
     """Return the register's row of an environment nobody owns, quarantined; one that was deleted has come back."""
     locked_tenant(tenant.pk)
@@ -197,23 +203,48 @@ def _quarantined(tenant: Tenant, environment: RemoteEnvironment, reason: str) ->
     return row
 
 
-def _unexplained(tenant: Tenant, cloud: Cloud, me: str) -> Iterator[Difference]:
+def _unexplained(tenant: Tenant, cloud: Cloud, me: str, inventory: Inventory) -> Iterator[Difference]:
     """Yield operations that our principal started while we had no reason to; a few environments per pass, in turn."""
     rows = Environment.objects.filter(tenant=tenant, request__isnull=False).exclude(status=EnvironmentStatus.DELETED)
     for row in rows.order_by(F("operations_read_at").asc(nulls_first=True), "created_at")[:HISTORIES_PER_PASS]:
-        operations = cloud.bap.operations_of(row.environment_id)
         reasons = list(_reasons_to_act(row))
-        for operation in operations:
-            if operation.requested_by.lower() == me and not _is_explained(operation, reasons):
-                yield Difference(
-                    FindingKind.UNEXPLAINED_OPERATION,
-                    operation.id,
-                    f"Our service principal started {operation.type} on {row} at {operation.created_time:%F %H:%M}"
-                    " UTC, and no run explains it. Was its credential used elsewhere?",
-                    environment_id=row.environment_id,
-                    request_id=row.request_id,
-                )
+        for operation in _our_operations(cloud, me, row.environment_id):
+            if not _is_explained(operation, reasons):
+                yield _without_a_run(operation, row.environment_id, str(row), row.request_id)
         Environment.objects.filter(pk=row.pk).update(operations_read_at=clock.now())
+    for foreign in _foreign(tenant, me, inventory):
+        for operation in _our_operations(cloud, me, foreign.id):
+            if operation.created_time and operation.created_time >= tenant.created_at:
+                name = f"{foreign.display_name}, which is none of ours,"
+                yield _without_a_run(operation, foreign.id, name, None)
+
+
+def _foreign(tenant: Tenant, me: str, inventory: Inventory) -> list[RemoteEnvironment]:
+    """Return some environments that are not ours at all, other ones in each pass: we have no business there."""
+    ours = set(Environment.objects.filter(tenant=tenant).values_list("environment_id", flat=True))
+    foreign = [inventory[key] for key in sorted(inventory.keys() - ours) if inventory[key].created_by_id.lower() != me]
+    turns = -(-len(foreign) // HISTORIES_PER_PASS) or 1
+    turn = int(clock.now().timestamp() // _PASS.total_seconds()) % turns
+    return foreign[turn * HISTORIES_PER_PASS : (turn + 1) * HISTORIES_PER_PASS]
+
+
+def _our_operations(cloud: Cloud, me: str, environment_id: str) -> list[Operation]:
+    try:
+        operations = cloud.bap.operations_of(environment_id)
+    except NotFoundError:
+        return []  # gone since it was listed
+    return [operation for operation in operations if operation.requested_by.lower() == me]
+
+
+def _without_a_run(operation: Operation, environment_id: str, name: str, request_id: UUID | None) -> Difference:
+    return Difference(
+        FindingKind.UNEXPLAINED_OPERATION,
+        operation.id,
+        f"Our service principal started {operation.type} on {name} at {operation.created_time:%F %H:%M}"
+        " UTC, and no run explains it. Was its credential used elsewhere?",
+        environment_id=environment_id,
+        request_id=request_id,
+    )
 
 
 def _reasons_to_act(row: Environment) -> Iterator[tuple[datetime, datetime]]:
@@ -235,15 +266,20 @@ def _is_explained(operation: Operation, reasons: Iterable[tuple[datetime, dateti
 
 def _last_run(tenant: Tenant, environment: RemoteEnvironment) -> ProvisioningRun | None:
     """Return the newest run of the request whose tag an environment carries."""
-    tag = _TAG.search(environment.description)
-    if tag is None:
-        return None
-    try:
-        request_id = UUID(tag.group(1))
-    except ValueError:
+    request_id = _tagged(environment)
+    if request_id is None:
         return None
     runs = ProvisioningRun.objects.filter(tenant=tenant, request=request_id).select_related("request")
     return runs.order_by("-attempt").first()
+
+
+def _tagged(environment: RemoteEnvironment) -> UUID | None:
+    """Return the request whose tag an environment carries."""
+    tag = _TAG.search(environment.description)
+    try:
+        return UUID(tag.group(1)) if tag else None
+    except ValueError:
+        return None
 
 
 def _is_given_up(run: ProvisioningRun) -> bool:

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 
 from accounts_app.models import User
-from core_app import clock
+from core_app import database_clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError
 from core_app.ids import new_id
+from core_app.transactions import transactional
 from provisioning_app import limits, plan
 from provisioning_app.choices import LIVE_ROLLBACKS, LIVE_STATUSES, EnvironmentStatus, RemoteState
 from provisioning_app.models import Environment, ProvisioningRun
@@ -23,7 +23,7 @@ from requests_app.policies.naming import domain_name
 from requests_app.services.rows import locked
 
 
-@transaction.atomic
+@transactional
 def retry(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
     """Send failed provisioning on another attempt from the step that failed; it waits for a slot like everyone else.
 
@@ -31,8 +31,8 @@ def retry(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
 
     Raises:
         PermissionRefused: without the operator's role over the unit.
-        DomainError: it has not failed, the reason is missing, a run is live, or its environment is quarantined or
-            being deleted.
+        DomainError: it has not failed, the reason is missing, a run is live, its plan is unknown to this release, or
+            its environment is quarantined or being deleted.
     """
     tenant_id = EnvironmentRequest.objects.values_list("tenant_id", flat=True).get(pk=request_id)
     limits.locked_tenant(tenant_id)
@@ -41,8 +41,9 @@ def retry(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
     last = request.runs.order_by("-attempt").first()
     if last is None or last.status in LIVE_STATUSES:
         raise DomainError(f"{request} has no failed run to retry; it is {request.get_state_display()}.")
+    require_known_plan(last)
     require_untouched(request)
-    now = clock.now()
+    now = database_clock.now()
     run = ProvisioningRun(
         id=new_id(),
         tenant_id=tenant_id,
@@ -69,6 +70,12 @@ def require_untouched(request: EnvironmentRequest) -> None:
         raise DomainError(
             f"The environment of {request} is quarantined; release it first, or delete it in the admin center."
         )
+
+
+def require_known_plan(run: ProvisioningRun) -> None:
+    """Raise DomainError when a run stands at a step that this release does not know."""
+    if not plan.knows(run.plan_version, run.step):
+        raise DomainError(f"{run} waits for {plan.needed_for(run.plan_version, run.step)}; deploy that release first.")
 
 
 def _as_it_stands(last: ProvisioningRun) -> dict[str, Any]:

@@ -9,21 +9,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity, User
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, Actor, person, service_principal
 from audit_app.log import record
-from core_app import clock
+from core_app import database_clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError
 from core_app.text import clean, has_content
+from core_app.transactions import transactional
 from microsoft_cloud import Cloud
 from microsoft_cloud.bap import Environment as RemoteEnvironment
 from microsoft_cloud.errors import CloudError, ConflictError, NotFoundError, TransientError
 from microsoft_cloud.operations import OperationState
+from microsoft_cloud.pool import deadline
 from microsoft_cloud.rollback import RollbackBapClient
 from provisioning_app import quarantine
 from provisioning_app.choices import LIVE_ROLLBACKS, EnvironmentStatus, RollbackStatus
@@ -36,6 +36,7 @@ from requests_app.permissions import require_retry
 from requests_app.services.rows import locked
 
 ROLL_BACK = "provisioning_app.tasks.roll_back"
+ANSWER_SECONDS = 20.0  # for the whole look before it begins: a person waits for it in the browser
 MOST_ATTEMPTS = 3
 _GIVES_UP_AFTER = timedelta(hours=1)
 _LONGER_THAN_A_PASS = timedelta(minutes=3)
@@ -62,7 +63,8 @@ def initiate_rollback(request_id: UUID, *, by: User, reason: str) -> Rollback:
         raise DomainError("Say why the environment is deleted; it is logged.")
     run, row = _deletable(request, by)
     try:
-        obstacle = _obstacle(run, row)
+        with deadline(ANSWER_SECONDS):
+            obstacle = _obstacle(run, row)
     except CloudError as error:
         raise DomainError(f"Nothing is deleted: it could not be ruled out that {row} is in use: {error}") from error
     if obstacle:
@@ -82,7 +84,7 @@ def advance(rollback_id: UUID) -> None:
     except _NotDeletedError as error:
         _failed(rollback, str(error))
     except CloudError as error:
-        if clock.now() < rollback.deadline and (_may_pass(error) or error.maybe_executed):
+        if database_clock.now() < rollback.deadline and (_may_pass(error) or error.maybe_executed):
             _later(rollback, error.retry_after or _LOOK_AGAIN_SECONDS)
         else:
             _failed(rollback, str(error))
@@ -111,12 +113,12 @@ def _deletable(request: EnvironmentRequest, by: User) -> tuple[ProvisioningRun, 
     return run, row
 
 
-@transaction.atomic
+@transactional
 def _begin(request_id: UUID, run: ProvisioningRun, *, by: User, reason: str) -> Rollback:
     locked_tenant(run.tenant_id)
     request = locked(request_id)
     fresh, row = _deletable(request, by)
-    now = clock.now()
+    now = database_clock.now()
     rollback = Rollback.objects.create(
         tenant_id=fresh.tenant_id,
         request=request,
@@ -141,9 +143,8 @@ def _begin(request_id: UUID, run: ProvisioningRun, *, by: User, reason: str) -> 
 
 def _claimed(rollback_id: UUID) -> Rollback | None:
     """Take a due rollback for one pass; whoever died in the middle of one is followed by the next."""
-    now = clock.now()
-    due = Rollback.objects.filter(pk=rollback_id, status__in=LIVE_ROLLBACKS, next_at__lte=now)
-    if not due.update(next_at=now + _LONGER_THAN_A_PASS):
+    due = Rollback.objects.filter(pk=rollback_id, status__in=LIVE_ROLLBACKS, next_at__lte=database_clock.expression())
+    if not due.update(next_at=database_clock.expression(_LONGER_THAN_A_PASS)):
         return None
     return Rollback.objects.select_related("tenant", "request", "run", "environment").get(pk=rollback_id)
 
@@ -155,7 +156,7 @@ def _pass(rollback: Rollback) -> float:
         return _LOOK_AGAIN_SECONDS
     if _remote(cloud, rollback.environment).provisioning_state == "Deleting":
         return _LOOK_AGAIN_SECONDS
-    if rollback.attempts >= MOST_ATTEMPTS or clock.now() >= rollback.deadline:
+    if rollback.attempts >= MOST_ATTEMPTS or database_clock.now() >= rollback.deadline:
         raise _NotDeletedError(f"The environment still exists after {rollback.attempts} attempts to delete it.")
     if obstacle := _obstacle(rollback.run, rollback.environment):
         raise _NotDeletedError(obstacle)
@@ -189,7 +190,7 @@ def _obstacle(run: ProvisioningRun, row: Environment) -> str:
     Raises:
         CloudError: it could not be found out.
     """
-    now = clock.now()
+    now = database_clock.now()
     if not is_young(row, now):
         return "It was created more than five minutes ago."
     cloud = cloud_for(run.tenant, TenantIdentity.Purpose.PROVISIONING, correlation_id=str(run.pk))
@@ -220,14 +221,14 @@ def _may_pass(error: CloudError) -> bool:
 
 
 def _later(rollback: Rollback, seconds: float) -> None:
-    _write(rollback, next_at=clock.now() + timedelta(seconds=seconds))
+    _write(rollback, next_at=database_clock.now() + timedelta(seconds=seconds))
 
 
 def _write(rollback: Rollback, **columns: object) -> None:
     Rollback.objects.filter(pk=rollback.pk, status__in=LIVE_ROLLBACKS).update(**columns)
 
 
-@transaction.atomic
+@transactional
 def _completed(rollback: Rollback) -> None:
     request, row, fresh = _ended(rollback, RollbackStatus.COMPLETED)
     if fresh is None:
@@ -243,7 +244,7 @@ def _completed(rollback: Rollback) -> None:
     row.save()
 
 
-@transaction.atomic
+@transactional
 def _failed(rollback: Rollback, reason: str) -> None:
     request, row, fresh = _ended(rollback, RollbackStatus.FAILED, reason)
     if fresh is None:
@@ -270,7 +271,7 @@ def _ended(
     row = Environment.objects.select_related("tenant", "request__business_unit").get(pk=rollback.environment_id)
     if fresh.status not in LIVE_ROLLBACKS:
         return request, row, None
-    fresh.status, fresh.error, fresh.finished_at = status, error, clock.now()
+    fresh.status, fresh.error, fresh.finished_at = status, error, database_clock.now()
     fresh.save()
     return request, row, fresh
 

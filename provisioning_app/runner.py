@@ -4,16 +4,20 @@ and the result is committed after it; a crash in between leaves an intent withou
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from celery.exceptions import SoftTimeLimitExceeded
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity
 from accounts_app.services import settings_of
-from core_app import clock
+from core_app import database_clock
+from core_app.outage import outage_of
+from core_app.transactions import transactional
 from microsoft_cloud.errors import (
     AuthenticationError,
     CloudError,
@@ -23,7 +27,7 @@ from microsoft_cloud.errors import (
     ThrottledError,
     TransientError,
 )
-from provisioning_app import breaker, limits, plan, results
+from provisioning_app import breaker, limits, plan, results, tenants, watchdog
 from provisioning_app.choices import StepOutcome
 from provisioning_app.lease import Lease, LeaseLostError, claim
 from provisioning_app.models import ProvisioningRun, StepRecord
@@ -32,33 +36,47 @@ from requests_app.models import EnvironmentRequest
 
 log = structlog.get_logger(__name__)
 
+TURN_SECONDS: Final = 20.0  # no step begins later in a turn, so that a worker told to stop drains in half a minute
 _BUSY_SECONDS = 15.0
+_HALT_LOOK: Final = timedelta(seconds=30)
 
 
 def advance(run_id: UUID) -> None:
     """Take a due run as far as it goes without waiting; quietly do nothing when it is not due or not ours."""
     lease = claim(run_id)
+    if lease is None:
+        return
+    ends = time.monotonic() + TURN_SECONDS
     try:
-        while lease and _take_step(lease):
-            pass
+        while _take_step(lease):
+            if time.monotonic() >= ends:
+                lease.give_back()  # the next tick goes on
+                return
     except LeaseLostError:
         log.warning("lease_lost", run=str(run_id))
+    except SoftTimeLimitExceeded:
+        watchdog.bite(lease)
 
 
 def _take_step(lease: Lease) -> bool:
     """Perform the current step once; return whether the next step can follow at once."""
+    if tenants.is_halted(lease.tenant_id):
+        # It would only be refused and fail too; once the tenant is resumed it goes on by itself
+        return results.pause(lease, database_clock.now() + _HALT_LOOK, "provisioning in this tenant to be resumed")
     permit = breaker.admit(lease.tenant_id)
-    return results.pause(lease, permit.until) if permit.until else _perform(lease, permit)
+    if permit.until:
+        return results.pause(lease, permit.until, "Microsoft to answer again")
+    return _perform(lease, permit)
 
 
 def _perform(lease: Lease, permit: breaker.Permit) -> bool:
     run, record, was_unknown = _begin(lease)
     step = plan.step(run.plan_version, run.step)
-    now = clock.now()
+    now = database_clock.now()
     try:
         context = context_for(run, lease, is_unknown=was_unknown, now=now)
         outcome = step.perform(context)
-    except LeaseLostError:
+    except (LeaseLostError, SoftTimeLimitExceeded):
         raise
     except CloudError as error:
         breaker.failed(lease.tenant_id, error)
@@ -68,6 +86,8 @@ def _perform(lease: Lease, permit: breaker.Permit) -> bool:
     except StepFailedError as error:
         return results.step_failed(lease, record, step, str(error), error.run)
     except Exception as error:
+        if outage_of(error):
+            raise  # the database's trouble, not the step's: the next one to claim this run finds out where it stands
         # Whatever a step did not foresee fails this run, in words that hold no secret, and leaves the worker alive.
         log.exception("step_broke", run=str(run.pk), step=step.key)
         return results.step_failed(lease, record, step, f"Unexpected {type(error).__name__} in step {step.label}.")
@@ -79,26 +99,25 @@ def _perform(lease: Lease, permit: breaker.Permit) -> bool:
 
 def _wait(lease: Lease, run: ProvisioningRun, record: StepRecord, step: plan.Step, outcome: Wait) -> bool:
     """Wait, unless the step's deadline has passed; it passes only after a last look, however long workers were down."""
-    if run.step_deadline and clock.now() >= run.step_deadline:
+    if run.step_deadline and database_clock.now() >= run.step_deadline:
         return results.timed_out(lease, record, step, outcome.reason)
     return results.wait(lease, record, outcome)
 
 
-@transaction.atomic
+@transactional
 def _begin(lease: Lease) -> tuple[ProvisioningRun, StepRecord, bool]:
     """Commit the intent; say whether an earlier worker left this very attempt without a result."""
     run = lease.fenced()
     step = plan.step(run.plan_version, run.step)
-    record, is_new = StepRecord.objects.get_or_create(
-        run=run,
-        step=run.step,
-        attempt=run.step_attempt,
-        defaults={"lease_token": lease.token, "began_at": clock.now()},
-    )
-    was_unknown = not is_new and record.outcome == StepOutcome.INTENDED
-    StepRecord.objects.filter(pk=record.pk).update(outcome=StepOutcome.INTENDED, lease_token=lease.token)
+    this = {"run": run, "step": run.step, "attempt": run.step_attempt}
+    record = StepRecord.objects.filter(**this).first()
+    was_unknown = record is not None and record.outcome == StepOutcome.INTENDED
+    if record is None:  # nobody else makes it meanwhile: the lease's row is locked
+        record = StepRecord.objects.create(**this, lease_token=lease.token, began_at=database_clock.now())
+    else:
+        StepRecord.objects.filter(pk=record.pk).update(outcome=StepOutcome.INTENDED, lease_token=lease.token)
     if run.step_deadline is None:
-        run.step_deadline = clock.now() + _allowed(run, step)
+        run.step_deadline = database_clock.now() + _allowed(run, step)
         run.save(update_fields=["step_deadline"])
     return run, record, was_unknown
 
@@ -151,7 +170,10 @@ def _is_busy(error: CloudError) -> bool:
 
 
 def _allowed(run: ProvisioningRun, step: plan.Step) -> timedelta:
-    if step.key == plan.AWAIT_CREATION:
-        settings = settings_of(run.tenant, run.settings_version)
-        return timedelta(seconds=settings.creation_seconds)
-    return timedelta(minutes=step.minutes)
+    if step.key not in (plan.CREATE, plan.AWAIT_CREATION):
+        return timedelta(minutes=step.minutes)
+    settings = settings_of(run.tenant, run.settings_version)
+    if step.key == plan.CREATE:
+        # Whatever still hides then is watched without a slot, and a retry adopts it
+        return timedelta(seconds=settings.creation_seconds + settings.propagation_seconds)
+    return timedelta(seconds=settings.creation_seconds)

@@ -6,15 +6,15 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from accounts_app.models import Tenant
 from accounts_app.services import settings_of
 from accounts_app.tenant_settings import Settings
-from core_app import clock
+from core_app import database_clock
 from core_app.doorbell import ring
+from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError
-from provisioning_app import breaker, gaps, limits, plan, results, runner
+from provisioning_app import breaker, gaps, lease, limits, plan, results, runner
 from provisioning_app.attest import attest
 from provisioning_app.choices import LIVE_ROLLBACKS, RunStatus
 from provisioning_app.credentials.reviews import collect as collect_review
@@ -35,7 +35,7 @@ from provisioning_app.tenants import halt, resume
 from requests_app import services as requests
 from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
-from requests_app.services.rows import locked
+from requests_app.services.rows import each, locked
 
 __all__ = [
     "advance",
@@ -73,15 +73,15 @@ def dispatch(tenant_id: UUID) -> int:
     """Start as many of a tenant's waiting runs and approved requests as its limits allow, one transaction each.
 
     Returns:
-        How many were started.
+        How many were started; none of a tenant that is not there, or not yet: a doorbell may be about what was undone.
     """
     started = 0
-    while _start_next(tenant_id):
+    while Tenant.objects.filter(pk=tenant_id).exists() and _start_next(tenant_id):
         started += 1
     return started
 
 
-@transaction.atomic
+@transactional
 def _start_next(tenant_id: UUID) -> bool:
     tenant = limits.locked_tenant(tenant_id)
     if tenant.halted_reason:
@@ -94,7 +94,7 @@ def _start_next(tenant_id: UUID) -> bool:
     if run is None or not limits.may_start(tenant, settings, creates=not run.environment_id):
         # An approved request's new run exists only in memory yet: nothing of it stays
         return False
-    now = clock.now()
+    now = database_clock.now()
     is_first = run.status == RunStatus.QUEUED and run.attempt == 1
     run.status, run.started_at, run.next_at = RunStatus.RUNNING, now, now
     run.save()
@@ -111,7 +111,8 @@ def _start_next(tenant_id: UUID) -> bool:
 
 
 def _next_queued(tenant: Tenant) -> ProvisioningRun | None:
-    return ProvisioningRun.objects.filter(tenant=tenant, status=RunStatus.QUEUED).order_by("queued_at", "id").first()
+    queued = ProvisioningRun.objects.filter(plan.is_known(), tenant=tenant, status=RunStatus.QUEUED)
+    return queued.order_by("queued_at", "id").first()
 
 
 def _next_approved(tenant: Tenant, settings: Settings) -> ProvisioningRun | None:
@@ -126,70 +127,64 @@ def _next_approved(tenant: Tenant, settings: Settings) -> ProvisioningRun | None
         settings_version=request.settings_version or settings.version,
         step=plan.first_step(plan.CURRENT_VERSION).key,
         domain_name=request.domain_name,
-        queued_at=clock.now(),
-        next_at=clock.now(),
+        queued_at=database_clock.now(),
+        next_at=database_clock.now(),
     )
 
 
 def due_runs(limit: int = 200) -> list[UUID]:
-    """Return runs that are due and not leased, oldest first."""
-    now = clock.now()
-    due = ProvisioningRun.objects.filter(status=RunStatus.RUNNING, next_at__lte=now)
-    free = due.filter(lease_until__isnull=True) | due.filter(lease_until__lt=now)
-    return list(free.order_by("next_at").values_list("pk", flat=True)[:limit])
+    """Return runs that are due, not leased and not parked, oldest first."""
+    return list(lease.claimable().order_by("next_at").values_list("pk", flat=True)[:limit])
 
 
 def due_rollbacks(limit: int = 50) -> list[UUID]:
     """Return rollbacks that are due, oldest first."""
-    due = Rollback.objects.filter(status__in=LIVE_ROLLBACKS, next_at__lte=clock.now()).order_by("next_at")
-    return list(due.values_list("pk", flat=True)[:limit])
+    due = Rollback.objects.filter(status__in=LIVE_ROLLBACKS, next_at__lte=database_clock.expression())
+    return list(due.order_by("next_at").values_list("pk", flat=True)[:limit])
 
 
 def tenants_with_work() -> list[UUID]:
     """Return tenants with approved requests or queued runs: what a lost doorbell left lying."""
-    approved = set(
-        EnvironmentRequest.objects.filter(state=State.APPROVED).values_list("tenant_id", flat=True).distinct()
+    approved = EnvironmentRequest.objects.filter(state=State.APPROVED)
+    queued = ProvisioningRun.objects.filter(status=RunStatus.QUEUED)
+    # Without an order: what a query is ordered by would count as a part of what has to be distinct
+    return sorted(
+        {pk for rows in (approved, queued) for pk in rows.order_by().values_list("tenant", flat=True).distinct()}
     )
-    queued = set(ProvisioningRun.objects.filter(status=RunStatus.QUEUED).values_list("tenant_id", flat=True).distinct())
-    return sorted(approved | queued)
 
 
 def retry_gaps(limit: int = 50) -> int:
     """Perform the step of every due open gap once more; returns how many were closed."""
-    now = clock.now()
-    due = Gap.objects.filter(closed_at__isnull=True, next_at__lte=now, run__status=RunStatus.COMPLETED).order_by(
-        "next_at"
-    )
-    return sum(
-        _retry_gap(gap)
-        for gap in due.select_related("run", "request")[:limit]
-        if not breaker.is_open(gap.run.tenant_id)
-    )
+    now = database_clock.now()
+    known = Gap.objects.filter(plan.is_known("run__plan_version", "step"))
+    due = known.filter(closed_at__isnull=True, next_at__lte=now, run__status=RunStatus.COMPLETED)
+    may_ask = due.filter(run__tenant__halted_reason="").order_by("next_at").select_related("run", "request")
+    return each([gap for gap in may_ask[:limit] if not breaker.is_open(gap.run.tenant_id)], _retry_gap)
 
 
 def _retry_gap(gap: Gap) -> bool:
     wait = gaps.RETRY_AFTER * min(2**gap.attempts, 12)
     claimed = Gap.objects.filter(pk=gap.pk, next_at=gap.next_at, closed_at__isnull=True).update(
-        next_at=clock.now() + wait, attempts=gap.attempts + 1
+        next_at=database_clock.now() + wait, attempts=gap.attempts + 1
     )
     if not claimed:
         return False
     step = plan.step(gap.run.plan_version, gap.step)
     try:
-        context = runner.context_for(gap.run, None, is_unknown=False, now=clock.now())
+        context = runner.context_for(gap.run, None, is_unknown=False, now=database_clock.now())
         outcome = step.perform(context)
     except (CloudError, AttemptFailedError, StepFailedError) as error:
         Gap.objects.filter(pk=gap.pk).update(reason=str(error))
         return False
     if not isinstance(outcome, Done):
         # The platform needs a moment; ask again soon, the step finds what this attempt has started
-        Gap.objects.filter(pk=gap.pk).update(next_at=clock.now() + timedelta(seconds=30))
+        Gap.objects.filter(pk=gap.pk).update(next_at=database_clock.now() + timedelta(seconds=30))
         return False
     _close(gap, step, outcome)
     return True
 
 
-@transaction.atomic
+@transactional
 def _close(gap: Gap, step: plan.Step, outcome: Done) -> None:
     request = locked(gap.request_id)
     fresh = Gap.objects.select_for_update(no_key=True).select_related("run", "request").get(pk=gap.pk)
@@ -199,5 +194,5 @@ def _close(gap: Gap, step: plan.Step, outcome: Done) -> None:
     gaps.close_gap(fresh)
     if not gaps.open_steps(request):
         governed = Environment.objects.get(tenant=fresh.run.tenant_id, environment_id=fresh.run.environment_id)
-        governed.governed_at = clock.now()
+        governed.governed_at = database_clock.now()
         governed.save()

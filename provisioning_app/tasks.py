@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from celery import shared_task
-from celery.signals import worker_ready
+from celery.signals import task_failure, task_rejected, task_unknown, worker_ready
+from django.db import connection
 
-from provisioning_app import reconcile, services, watch
+from provisioning_app import clocks, dead_letters, liveness, reconcile, services, watch
 
 
 @shared_task(name="provisioning_app.tasks.dispatch")
@@ -37,12 +38,14 @@ def tick() -> None:
     services.wake_rotations()
     for rollback_id in services.due_rollbacks():
         roll_back.apply_async((str(rollback_id),), expires=10)
+    liveness.commit_tick()
 
 
 @shared_task(name="provisioning_app.tasks.sweep")
 def sweep() -> None:
     """Find what lost doorbells, late environments and other people's hands left; comes every five minutes."""
     reconcile.reconcile_all()
+    clocks.compare_clocks()
     services.retry_gaps()
     services.sweep_credentials()
     watch.look_for_late()
@@ -65,3 +68,24 @@ def rotate(rotation_id: str) -> None:
 def collect_review(review_id: str) -> None:
     """Collect the findings of a privilege review."""
     services.collect_review(UUID(review_id))
+
+
+@task_unknown.connect
+def set_unknown_aside(name: str = "", **_signal: Any) -> None:
+    """Tell of a message for a task that this version does not have."""
+    dead_letters.set_aside(name, dead_letters.UNKNOWN)
+    connection.close()  # this is the worker's main process: what it forks later shall inherit no connection
+
+
+@task_rejected.connect
+def set_unreadable_aside(message: Any = None, exc: Exception | None = None, **_signal: Any) -> None:
+    """Tell of a message that is no JSON, or whose parts are not those of a task."""
+    dead_letters.set_aside(dead_letters.name_in(message), dead_letters.unreadable(exc))
+    connection.close()
+
+
+@task_failure.connect
+def set_failed_aside(sender: Any, exception: Exception, args: Any = (), kwargs: Any = None, **_signal: Any) -> None:
+    """Tell of a message with which a task could not do anything."""
+    if reason := dead_letters.reason_of_failure(sender.run, exception, args or (), kwargs or {}):
+        dead_letters.set_aside(sender.name, reason)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
@@ -15,14 +13,15 @@ from audit_app.log import record
 from core_app.doorbell import ring
 from core_app.errors import DomainError, PermissionRefused
 from core_app.text import clean, has_content
+from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from provisioning_app.limits import locked_tenant
 
 
-@transaction.atomic
+@transactional
 def halt(tenant_id: UUID, reason: str) -> None:
-    """Stop dispatching for a tenant and alert its operators, once until it is resumed."""
+    """Stop provisioning for a tenant and alert its operators, once until it is resumed; runs in flight wait."""
     tenant = locked_tenant(tenant_id)
     if tenant.halted_reason:
         return
@@ -40,7 +39,7 @@ def halt(tenant_id: UUID, reason: str) -> None:
     )
 
 
-@transaction.atomic
+@transactional
 def resume(tenant_id: UUID, *, by: User, reason: str) -> Tenant:
     """Start dispatching again after the credentials were mended.
 
@@ -61,6 +60,11 @@ def resume(tenant_id: UUID, *, by: User, reason: str) -> Tenant:
     tenant.save(update_fields=["halted_reason"])
     ring("provisioning_app.tasks.dispatch", str(tenant.pk))
     return tenant
+
+
+def is_halted(tenant_id: UUID) -> bool:
+    """Say whether a tenant's provisioning is halted."""
+    return Tenant.objects.filter(pk=tenant_id).exclude(halted_reason="").exists()
 
 
 def operators(tenant: Tenant) -> list[User]:

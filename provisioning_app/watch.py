@@ -10,14 +10,14 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.log import record
-from core_app import clock
+from core_app import database_clock
+from core_app.transactions import transactional
 from microsoft_cloud.bap import Environment
 from microsoft_cloud.errors import CloudError
 from provisioning_app import findings
@@ -36,7 +36,7 @@ FOR: Final = timedelta(hours=24)
 
 def look_for_late() -> int:
     """Look once for the environment of every watched run that is due; returns how many runs were looked after."""
-    due = ProvisioningRun.objects.filter(watch_at__lte=clock.now()).order_by("watch_at")
+    due = ProvisioningRun.objects.filter(watch_at__lte=database_clock.now()).order_by("watch_at")
     return each(list(due.values_list("pk", flat=True)), _look)
 
 
@@ -53,7 +53,7 @@ def appeared(run: ProvisioningRun, environment: Environment) -> Difference:
 
 
 def _look(run_id: UUID) -> bool:
-    now = clock.now()
+    now = database_clock.now()
     if not ProvisioningRun.objects.filter(pk=run_id, watch_at__lte=now).update(watch_at=now + EVERY):
         return False
     run = ProvisioningRun.objects.select_related("tenant", "request").get(pk=run_id)
@@ -81,7 +81,7 @@ def _is_open(run: ProvisioningRun) -> bool:
     return is_last and is_lost and run.request.state == State.FAILED
 
 
-@transaction.atomic
+@transactional
 def _end(run: ProvisioningRun, result: str) -> None:
     request = locked(run.request_id)
     if not ProvisioningRun.objects.filter(pk=run.pk, watch_at__isnull=False).update(watch_at=None):

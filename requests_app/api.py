@@ -24,6 +24,7 @@ from ninja.throttling import AuthRateThrottle
 
 from accounts_app.models import Tenant
 from core_app.errors import InvalidInputError
+from core_app.outage import outage_of
 from requests_app.intake import Caller, TooLargeError, read_bounded, receive
 
 RATE = "120/min"  # per caller and web process
@@ -70,6 +71,11 @@ def _not_served(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 @api.exception_handler(Exception)
 def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
+    if outage := outage_of(error):
+        log.warning("intake_without_database", error=type(error).__name__, outage=outage.name)
+        answer = _refusal(503, [("$", f"{outage.value} The same payload again is taken once only.")])
+        answer["Retry-After"] = "30"
+        return answer
     log.error("intake_broke", exc_info=error)
     return _refusal(500, [("$", "Something went wrong here; nothing was stored. Try again later.")])
 

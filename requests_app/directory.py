@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.db import transaction
 
@@ -11,8 +12,11 @@ from accounts_app.models import Tenant, TenantIdentity
 from core_app.errors import InvalidInputError
 from core_app.text import clean
 from microsoft_cloud.errors import CloudError, GroupError, GroupProblem
+from microsoft_cloud.pool import deadline
 from requests_app.choices import LOCATION
 from requests_app.models import EnvironmentRequest
+
+ANSWER_SECONDS: Final = 10.0  # for everything together: a person waits for it in the browser
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,8 @@ _ADVICE = {
 def look_up(request: EnvironmentRequest) -> Directory:
     """Ask Microsoft Graph for the group a request names, and the platform where environments may be created.
 
-    Of a group's id and name the id counts where the request gives both.
+    Of a group's id and name the id counts where the request gives both. The group comes first: without it a request
+    cannot be routed, while the preflight asks for the locations again.
 
     Raises:
         InvalidInputError: the name or id denotes no group that can guard an environment; says what to do.
@@ -58,16 +63,20 @@ def look_up(request: EnvironmentRequest) -> Directory:
     named = request.security_group_id or request.security_group_name
     with transaction.atomic(durable=True):  # durable: refuses to be called inside another transaction
         tenant = Tenant.objects.get(pk=request.tenant_id)
-    unusable = _unusable_locations(tenant, str(request.pk))
-    if not named:
-        return Directory(unusable_locations=unusable)
+    with deadline(ANSWER_SECONDS):
+        group, unavailable = _group(tenant, named, str(request.pk)) if named else (None, "")
+        return Directory(group, unavailable, _unusable_locations(tenant, str(request.pk)))
+
+
+def _group(tenant: Tenant, named: str, correlation_id: str) -> tuple[ResolvedGroup | None, str]:
+    """Return the group, or why it could not be asked for."""
     try:
-        group = cloud_for(tenant, TenantIdentity.Purpose.DIRECTORY, str(request.pk)).graph.group(named)
+        group = cloud_for(tenant, TenantIdentity.Purpose.DIRECTORY, correlation_id).graph.group(named)
     except GroupError as error:
         raise InvalidInputError([("security_group_id", _ADVICE[error.kind].format(named=named))]) from error
     except CloudError as error:
-        return Directory(unavailable=_unavailable(named, error), unusable_locations=unusable)
-    return Directory(ResolvedGroup(group.id, clean(group.display_name)), unusable_locations=unusable)
+        return None, _unavailable(named, error)
+    return ResolvedGroup(group.id, clean(group.display_name)), ""
 
 
 def _unusable_locations(tenant: Tenant, correlation_id: str) -> frozenset[str]:

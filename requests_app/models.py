@@ -37,7 +37,7 @@ class RequestCounter(models.Model):
     """The last request number of a tenant; a row, because a sequence leaves gaps when a transaction rolls back."""
 
     tenant = models.OneToOneField("accounts_app.Tenant", models.PROTECT, primary_key=True, related_name="+")
-    last = models.PositiveIntegerField(default=0)
+    last = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         default_permissions = ()
@@ -66,7 +66,7 @@ class EnvironmentRequest(SafeRefresh):
     """A person's request for one Power Platform environment."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    number = models.PositiveIntegerField(editable=False)
+    number = models.PositiveBigIntegerField(editable=False)
     request_number = models.CharField(max_length=20, editable=False)
     environment_name = models.CharField(max_length=100)
     environment_type = models.PositiveSmallIntegerField(choices=EnvironmentType.choices)
@@ -98,7 +98,7 @@ class EnvironmentRequest(SafeRefresh):
     domain_name = models.CharField(max_length=22, blank=True)
     rule_set_version = models.CharField(max_length=40, blank=True)
     content_hash = models.CharField(max_length=64, blank=True)
-    settings_version = models.PositiveIntegerField(
+    settings_version = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Tenant settings the staged plan uses."
     )
     gate = models.ForeignKey("gates_app.Gate", models.PROTECT, null=True, blank=True, related_name="+")
@@ -117,6 +117,7 @@ class EnvironmentRequest(SafeRefresh):
         ]
         indexes = [
             models.Index(fields=["tenant", "state", "-created_at"], name="request_by_tenant_and_state"),
+            models.Index(fields=["state", "approved_on"], name="request_by_state"),
             models.Index(fields=["business_unit", "-created_at"], name="request_by_unit"),
             models.Index(fields=["requester", "-created_at"], name="request_by_requester"),
         ]

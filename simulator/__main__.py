@@ -11,9 +11,10 @@ from contextlib import ExitStack, closing
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from simulator import population, scenarios, seed
+from simulator import population, scenarios, seed, state
 from simulator.app import PortBusyError, Simulator, write_atomically
 from simulator.lifetime import follow_parent
+from simulator.world import World
 
 _UNUSABLE = 2
 _SDKS = ("azure-identity", "azure-keyvault-secrets", "azure-storage-blob")
@@ -27,20 +28,30 @@ def main(arguments: list[str] | None = None) -> int:
     with ExitStack() as stack:
         temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="simulator-"))
         try:
-            state_dir = options.state_dir or Path(temporary)
-            simulator = stack.enter_context(closing(Simulator.prepare(options.host, options.port, state_dir)))
-            if options.seed:
-                seed.load(simulator.world, _read(options.seed))
-            population.populate(simulator.world, options.environments)
-            for path in sorted(scenarios.SAMPLES.glob("*.json")):
-                simulator.world.scenarios.learn_file(path)
-            if options.scenario:
-                simulator.world.scenarios.switch_to(simulator.world.scenarios.learn_file(options.scenario).name)
+            kept = state.read(options.state) if options.state else None
+            former = kept.ports if kept else {}
+            directory = options.state_dir or Path(temporary)
+            simulator = stack.enter_context(closing(Simulator.prepare(options.host, options.port, directory, former)))
+            _fill(simulator.world, options, kept)
         except (PortBusyError, OSError, ValueError) as error:
             sys.stderr.write(f"simulator: {error}\n")
             return _UNUSABLE
-        asyncio.run(_serve(simulator, options.ready_file))
+        asyncio.run(_serve(simulator, options.ready_file, options.state))
     return 0
+
+
+def _fill(world: World, options: argparse.Namespace, kept: state.Kept | None) -> None:
+    """Bring in what was kept, else the population, and what the files say."""
+    if kept:
+        state.restore(world, kept)
+    if options.seed:
+        seed.load(world, _read(options.seed), only_new=kept is not None)
+    if not kept:
+        population.populate(world, options.environments)
+    for path in sorted(scenarios.SAMPLES.glob("*.json")):
+        world.scenarios.learn_file(path)
+    if options.scenario:
+        world.scenarios.switch_to(world.scenarios.learn_file(options.scenario).name)
 
 
 def _selfcheck() -> int:
@@ -73,6 +84,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--port", type=int, help="first port; the services take the following ones (default: free ports)"
     )
     parser.add_argument("--state-dir", type=Path, help="where ca.pem is written (default: a temporary folder)")
+    parser.add_argument(
+        "--state", type=Path, help="file that keeps the world from start to start; a seed then only adds what is new"
+    )
     parser.add_argument("--seed", type=Path, help="JSON file with tenants, timing and faults")
     parser.add_argument(
         "--scenario", type=Path, help="JSON file with a scenario to start with, as in samples/scenarios"
@@ -85,24 +99,25 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def _serve(simulator: Simulator, ready_file: Path | None) -> None:
+async def _serve(simulator: Simulator, ready_file: Path | None, state_file: Path | None) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     watcher = follow_parent(stopped.set)
-    await simulator.start()
-    document = simulator.ready_document()
-    sys.stdout.write(f"{document['control']}\n")
-    sys.stdout.flush()
-    if ready_file:
-        write_atomically(ready_file, document)
-    await stopped.wait()
-    if watcher:
-        watcher.cancel()
-    if ready_file:
-        ready_file.unlink(missing_ok=True)
-    await simulator.stop()
+    async with state.kept_in(state_file, simulator.world, simulator.ports):
+        await simulator.start()
+        document = simulator.ready_document()
+        sys.stdout.write(f"{document['control']}\n")
+        sys.stdout.flush()
+        if ready_file:
+            write_atomically(ready_file, document)
+        await stopped.wait()
+        if watcher:
+            watcher.cancel()
+        if ready_file:
+            ready_file.unlink(missing_ok=True)
+        await simulator.stop()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import ssl
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,19 +52,22 @@ class Simulator:
     runners: list[web.AppRunner]
 
     @classmethod
-    def prepare(cls, host: str, port: int | None, state_dir: Path) -> "Simulator":
-        """Bind every port and write the certificate of the throw-away CA."""
-        sockets: dict[str, list[socket.socket]] = {}
-        try:
-            for offset, name in enumerate(_SERVICES):
-                sockets[name] = _listen(host, None if port is None else port + offset)
-        except PortBusyError:
-            for item in itertools.chain(*sockets.values()):
-                item.close()
-            raise
+    def prepare(
+        cls, host: str, port: int | None, state_dir: Path, former: Mapping[str, int] | None = None
+    ) -> "Simulator":
+        """Bind every port: those that were asked for, else the former ones if all are free, else any."""
+        if port is not None:
+            sockets = _listen_all(host, {name: port + offset for offset, name in enumerate(_SERVICES)})
+        else:
+            sockets = _listen_again(host, former or {}) or _listen_all(host, dict.fromkeys(_SERVICES))
         origins = {name: f"https://{host}:{items[0].getsockname()[1]}" for name, items in sockets.items()}
         state_dir.mkdir(parents=True, exist_ok=True)
         return cls(World(Origins(**origins)), host, sockets, (state_dir / "ca.pem").resolve(), [])
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The port of each service."""
+        return {name: int(items[0].getsockname()[1]) for name, items in self.sockets.items()}
 
     def close(self) -> None:
         for item in itertools.chain(*self.sockets.values()):
@@ -113,6 +117,29 @@ def write_atomically(path: Path, document: dict[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(json.dumps(document, indent=2) + "\n")
     partial.replace(path)
+
+
+def _listen_again(host: str, former: Mapping[str, int]) -> dict[str, list[socket.socket]] | None:
+    """Bind the ports of an earlier start, which clients remember; None when they are not known or not free."""
+    if set(former) != set(_SERVICES):
+        return None
+    try:
+        return _listen_all(host, former)
+    except PortBusyError as error:
+        sys.stderr.write(f"simulator: {error}, so its addresses are other ones than last time\n")
+        return None
+
+
+def _listen_all(host: str, ports: Mapping[str, int | None]) -> dict[str, list[socket.socket]]:
+    sockets: dict[str, list[socket.socket]] = {}
+    try:
+        for name, port in ports.items():
+            sockets[name] = _listen(host, port)
+    except PortBusyError:
+        for item in itertools.chain(*sockets.values()):
+            item.close()
+        raise
+    return sockets
 
 
 def _listen(host: str, port: int | None) -> list[socket.socket]:

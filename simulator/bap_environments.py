@@ -56,11 +56,11 @@ def poll(call: Call) -> Reply:
 def history(call: Call) -> Reply:
     """List operations, newest first (contract §4.5)."""
     rows = [
-        {"environment": operation.environment_id, "document": operation.as_bap()}
-        for operation in reversed(call.world.operations.values())
-        if operation.tenant_id == call.caller.tenant_id and operation.kind == "lifecycle"
+        {"environment": operation.environment_id, "operation": operation}
+        for operation in reversed(call.world.operations_of(call.caller.tenant_id))
+        if operation.kind == "lifecycle"
     ]
-    return json_reply(200, {"value": [row["document"] for row in _filtered(rows, call)]})
+    return json_reply(200, {"value": [row["operation"].as_bap() for row in _filtered(rows, call)]})
 
 
 @routes.on("POST", "/validateEnvironmentDetails")
@@ -105,12 +105,7 @@ def provision_instance(call: Call) -> Reply:
         raise Refused(400, "InvalidLifecycleOperationRequest", "The environment already has a database.")
     lifecycle.add_database(call, environment, call.json_object())
     environment.provisioning_database = True
-
-    def provisioned() -> None:
-        environment.provisioning_database = False
-        environment.ready_at, environment.reads = call.world.clock.now(), 0
-
-    lifecycle.start(call, environment, "Provision", provisioned)
+    lifecycle.start(call, environment, "Provision", lambda: environment.become_ready(call.world.clock.now()))
     location = (
         f"{call.world.origins.bap_regional}{BAP}/environments/{environment.id}?api-version={call.query['api-version']}"
     )

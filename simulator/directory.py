@@ -29,6 +29,7 @@ class Certificate:
     certificate: x509.Certificate
     display_name: str
     key_id: str = field(default_factory=lambda: str(uuid4()))
+    added: datetime | None = None  # None: long ago
 
     @property
     def public_key(self) -> RSAPublicKey:

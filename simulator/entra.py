@@ -17,11 +17,12 @@ from simulator.directory import Application, Certificate, Tenant
 from simulator.environment import within
 from simulator.tokens import Principal, decode_segment
 
+_GRAPH = "https://graph.microsoft.com"
 AUDIENCES = frozenset(
     {
         "https://service.powerapps.com",
         "https://api.powerplatform.com",
-        "https://graph.microsoft.com",
+        _GRAPH,
         "https://vault.azure.net",
         "https://storage.azure.com",
         "https://management.azure.com",
@@ -105,6 +106,7 @@ def token(call: Call) -> Reply:
         object_id=application.service_principal_id,
         display_name=application.display_name,
         client_id=application.client_id,
+        roles=tuple(sorted(application.graph_permissions or ())) if audience == _GRAPH else (),
         answered_challenge=bool(set(claims) - {"xms_cc"}),
     )
     access_token = call.world.tokens.issue(
@@ -173,7 +175,12 @@ def _check_certificate(call: Call, application: Application, assertion: _Asserti
     """Accept RS256 with x5t and PS256 with x5t#S256, padded or not, with float dates (contract §2.1)."""
     now = call.world.clock.now()
     certificate = next((item for item in application.certificates if _is_signed_by(assertion, item)), None)
-    if certificate is None or certificate.certificate.not_valid_after_utc <= now:
+    spreading = timedelta(
+        seconds=call.world.timing_of(call.parameters["tenant"].lower()).certificate_propagation_seconds
+    )
+    if certificate is None or (certificate.added and now < certificate.added + spreading):
+        raise _refused(700027)
+    if certificate.certificate.not_valid_after_utc <= now:
         raise _refused(700027)
     endpoint = f"{call.world.origins.login}{call.path}"
     if assertion.claims.get("aud") != endpoint or float(assertion.claims.get("exp", 0)) <= now.timestamp() - 300:

@@ -68,6 +68,18 @@ class Environment:
     def is_managed(self) -> bool:
         return self.protection_level == "Standard"
 
+    def become_ready(self, now: datetime) -> None:
+        """Come into being, or get its database; from now on reads count until it looks ready (E4)."""
+        self.life, self.ready_at, self.reads, self.provisioning_database = "Ready", now, 0, False
+
+    def become_deleted(self, now: datetime) -> None:
+        """Go, and stay recoverable for a while (contract §5.9)."""
+        self.life, self.deleted_at = "SoftDeleted", now
+
+    def come_back(self) -> None:
+        """Be there again after a deletion (contract §5.10)."""
+        self.life, self.deleted_at = "Ready", None
+
     @property
     def provisioning_state(self) -> str:
         if self.provisioning_database or self.life == "Creating":

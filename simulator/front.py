@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+from email.utils import format_datetime
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aiohttp import web
@@ -28,6 +29,7 @@ class Front:
     async def plain(self, request: web.Request) -> web.Response:
         """Answer without journal and faults, as the control port does."""
         reply = self._service.answer(self._call(request, await request.read()))
+        self._world.touched |= request.method != "GET"
         return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
 
     async def guarded(self, request: web.Request) -> web.StreamResponse:
@@ -94,7 +96,7 @@ class Front:
             return instead
         call.outcome = (rule and rule.operation) or call.outcome
         self._world.age()
-        call.processed = True
+        call.processed = self._world.touched = True  # a mere look moves operations too
         reply = self._service.answer(call)
         _stamp(call, reply)
         return _bent(instead or reply, rule) if rule else reply
@@ -136,7 +138,8 @@ def _bent(reply: Reply, rule: Rule) -> Reply:
 
 
 def _stamp(call: Call, reply: Reply) -> None:
-    """Add the request ids that support asks for (contract §1.4)."""
+    """Add the service's time and the request ids that support asks for (contract §1.4)."""
+    reply.headers.setdefault("Date", format_datetime(call.world.clock.now(), usegmt=True))
     given = call.headers.get("x-ms-correlation-id") or call.headers.get("x-ms-client-request-id")
     reply.headers.setdefault("x-ms-request-id", f"{call.world.journal.last:032x}")
     reply.headers.setdefault("x-ms-correlation-request-id", given or f"{call.world.journal.last:032x}")

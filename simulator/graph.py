@@ -3,7 +3,7 @@
 import base64
 import re
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -124,11 +124,11 @@ def update_application(call: Call) -> Reply:
     body = call.json_object()
     if "keyCredentials" in body:
         known = {item.key_id: item for item in found.certificates}
-        found.certificates = [_certificate(item, known) for item in body["keyCredentials"]]
+        found.certificates = [_certificate(item, known, call.world.clock.now()) for item in body["keyCredentials"]]
     return Reply(204)
 
 
-def _certificate(document: dict[str, Any], known: dict[str, Certificate]) -> Certificate:
+def _certificate(document: dict[str, Any], known: dict[str, Certificate], now: datetime) -> Certificate:
     if not document.get("key"):
         if document.get("keyId") in known:
             return known[document["keyId"]]
@@ -139,7 +139,7 @@ def _certificate(document: dict[str, Any], known: dict[str, Certificate]) -> Cer
         parsed = x509.load_pem_x509_certificate(content) if pem else x509.load_der_x509_certificate(content)
     except ValueError as error:
         raise Refused(400, "KeyCredentialsInvalidEncoding", "The key is not a certificate.") from error
-    return Certificate(parsed, document.get("displayName") or "", document.get("keyId") or str(uuid4()))
+    return Certificate(parsed, document.get("displayName") or "", document.get("keyId") or str(uuid4()), now)
 
 
 def _admit(call: Call) -> None:

@@ -66,11 +66,9 @@ def create(call: Call, wish: Wish) -> tuple[Environment, Operation | None]:
         add_database(call, environment, wish.dataverse)
     world.environments[environment.id] = environment
     if wish.dataverse is None:
-        environment.life, environment.ready_at = "Ready", now
+        environment.become_ready(now)
         return environment, None
-    return environment, world.start(
-        environment, "Create", caller.identity(), _becomes_ready(call, environment), call.outcome
-    )
+    return environment, start(call, environment, "Create", lambda: environment.become_ready(world.clock.now()))
 
 
 def add_database(call: Call, environment: Environment, dataverse: dict[str, Any]) -> None:
@@ -139,11 +137,7 @@ def require_idle(call: Call, environment: Environment, *, empty: bool = False) -
 
 def delete(call: Call, environment: Environment) -> Operation:
     """Start the deletion; the environment stays recoverable for seven days (contract §5.9)."""
-
-    def gone() -> None:
-        environment.life, environment.deleted_at = "SoftDeleted", call.world.clock.now()
-
-    operation = start(call, environment, "Delete", gone)
+    operation = start(call, environment, "Delete", lambda: environment.become_deleted(call.world.clock.now()))
     environment.life = "Deleting"
     settle = operation.on_end
 
@@ -157,23 +151,12 @@ def delete(call: Call, environment: Environment) -> Operation:
 
 def recover(call: Call, environment: Environment) -> Operation:
     """Start bringing a soft-deleted environment back (contract §5.10)."""
-
-    def back() -> None:
-        environment.life, environment.deleted_at = "Ready", None
-
-    return start(call, environment, "Recover", back)
+    return start(call, environment, "Recover", environment.come_back)
 
 
 def start(call: Call, environment: Environment, kind: str, on_success: Callable[[], None]) -> Operation:
     """Start an operation in the caller's name."""
     return call.world.start(environment, kind, call.caller.identity(), on_success, call.outcome)
-
-
-def _becomes_ready(call: Call, environment: Environment) -> Callable[[], None]:
-    def ready() -> None:
-        environment.life, environment.ready_at = "Ready", call.world.clock.now()
-
-    return ready
 
 
 def _check_basics(call: Call, tenant: Tenant, wish: Wish) -> None:

@@ -53,8 +53,9 @@ class Operation:
             return
         self.last_action = now
         enough = self.polls is not None and self.looks >= self.polls
-        if self.outcome != "Stuck" and (enough or (self.due is not None and now >= self.due)):
-            self.ended = now
+        overdue = self.due if self.due is not None and now >= self.due else None
+        if self.outcome != "Stuck" and (enough or overdue):
+            self.ended = self.last_action = overdue or now  # it ended in time, whoever looks late
             self.on_end(self.outcome == "Succeeded")
 
     def as_bap(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def operations(call: Call) -> Reply:
     environment = find(call)
     value = [
         operation.as_power_platform(_updated(call, operation))
-        for operation in reversed(call.world.operations.values())
+        for operation in reversed(call.world.operations_of(environment.tenant_id))
         if operation.environment_id == environment.id and operation.kind == "lifecycle"
     ]
     return json_reply(200, {"value": value})

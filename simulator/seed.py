@@ -99,8 +99,11 @@ class _Reader:
             self.problem(name, "unknown member")
 
 
-def load(world: World, document: object) -> list[str]:
-    """Merge a seed into the world, all of it or nothing; return the ids of its tenants."""
+def load(world: World, document: object, *, only_new: bool = False) -> list[str]:
+    """Merge a seed into the world, all of it or nothing; return the ids of its tenants.
+
+    With `only_new` what the world has already stays as it is, for example a credential that was rotated meanwhile.
+    """
     problems: list[str] = []
     reader = _Reader(document, "", problems)
     tenants = [_tenant(item, world.clock.now(), world.timing) for item in reader.items("tenants")]
@@ -114,7 +117,7 @@ def load(world: World, document: object) -> list[str]:
         raise SeedError("; ".join(problems))
     world.timing = new_timing
     for tenant in tenants:
-        _merge(world, tenant)
+        _merge(world, tenant, only_new=only_new)
     return [tenant.id for tenant in tenants]
 
 
@@ -126,23 +129,20 @@ def _checked(action: Callable[[], Any], problems: list[str]) -> Any:
         return None
 
 
-def _merge(world: World, tenant: Tenant) -> None:
+_KEYED = ("applications", "users", "groups", "environment_groups", "locations", "dlp_policies", "vault", "timing")
+
+
+def _merge(world: World, tenant: Tenant, *, only_new: bool) -> None:
     """Add to an existing tenant what the seed brings; its environments stay."""
     known = world.tenants.get(tenant.id)
     if known is None:
         world.add_tenant(tenant)
         return
-    for name in (
-        "applications",
-        "users",
-        "groups",
-        "environment_groups",
-        "locations",
-        "dlp_policies",
-        "vault",
-        "timing",
-    ):
-        getattr(known, name).update(getattr(tenant, name))
+    if only_new:
+        tenant.management_applications -= set(known.applications)
+    for name in _KEYED:
+        mine, brought = getattr(known, name), getattr(tenant, name)
+        mine.update({key: value for key, value in brought.items() if not (only_new and key in mine)})
     known.management_applications |= tenant.management_applications
     known.containers |= {name: item for name, item in tenant.containers.items() if name not in known.containers}
     for name in ("capacity_gb", "allow_developer", "key_vault_readers", "key_vault_officers"):

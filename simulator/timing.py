@@ -26,7 +26,8 @@ class Timing:
     dataverse_seconds: float | None = 10
     retry_after: float = 1
     token_lifetime: float = 3599
-    secret_propagation_seconds: float = 0
+    secret_propagation_seconds: float = 0  # until Entra accepts what Graph has added (contract §13)
+    certificate_propagation_seconds: float = 0
     soft_delete_seconds: float = 7 * 86400
     domain_release_seconds: float = 86400
     page_size: int = 50  # Power Platform API lists (E26)

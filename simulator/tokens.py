@@ -22,6 +22,7 @@ class Principal:
     client_id: str
     upn: str = ""  # empty for a service principal
     administrator: bool = False  # a person who is Power Platform administrator
+    roles: tuple[str, ...] = ()  # application permissions of the audience
     answered_challenge: bool = False  # the token was requested with the claims of a CAE challenge
 
     @property
@@ -58,6 +59,8 @@ class Tokens:
         }
         if principal.is_user:
             claims |= {"upn": principal.upn, "name": principal.display_name, "admin": principal.administrator}
+        if principal.roles:
+            claims["roles"] = list(principal.roles)
         if principal.answered_challenge:
             claims["xms_cc"] = ["CP1"]
         signed = f"{_encode({'typ': 'JWT', 'alg': 'HS256'})}.{_encode(claims)}"
@@ -79,6 +82,7 @@ class Tokens:
             client_id=claims["appid"],
             upn=claims.get("upn", ""),
             administrator=claims.get("admin", False),
+            roles=tuple(claims.get("roles", ())),
             answered_challenge="xms_cc" in claims,
         )
 

@@ -1,8 +1,9 @@
 """Everything the simulator remembers: tenants, environments, operations, moving with time (contract §19.1)."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from simulator.clock import Clock
@@ -47,6 +48,10 @@ class World:
         self.environments: dict[str, Environment] = {}
         self.operations: dict[str, Operation] = {}
         self._unfinished: dict[str, Operation] = {}
+        self._operations_of: dict[str, list[Operation]] = defaultdict(list)  # by tenant
+        self._named: dict[str, Environment] = {}  # domain name → who was last found under it
+        self._aged_at: datetime | None = None
+        self.touched = False  # whether a call may have changed something that is not kept yet
 
     # Tenants
 
@@ -105,11 +110,14 @@ class World:
 
     def with_domain(self, domain: str) -> Environment | None:
         """Find the environment whose organization answers under this domain name."""
-        for environment in self.environments.values():
-            organization = environment.organization
-            if organization and organization.domain == domain.lower() and environment.life in ("Ready", "Deleting"):
-                return environment
-        return None
+        name = domain.lower()
+        last = self._named.get(name)
+        if last and self.environments.get(last.id.lower()) is last and _answers_to(last, name):
+            return last
+        found = next((item for item in self.environments.values() if _answers_to(item, name)), None)
+        if found:
+            self._named[name] = found
+        return found
 
     def domain_is_taken(self, domain: str) -> bool:
         """Whether the name is in use or still reserved after a deletion (E13)."""
@@ -184,8 +192,17 @@ class World:
             on_end=end,
             id=str(uuid4()),
         )
-        self.operations[operation.id] = self._unfinished[operation.id] = operation
+        self.remember(operation)
         return operation
+
+    def remember(self, operation: Operation) -> None:
+        """Let an operation be found, and go on while it is unfinished."""
+        self.operations[operation.id] = self._unfinished[operation.id] = operation
+        self._operations_of[operation.tenant_id].append(operation)
+
+    def operations_of(self, tenant_id: str) -> list[Operation]:
+        """Return every operation that a tenant has seen, oldest first."""
+        return self._operations_of[tenant_id]
 
     def ongoing(self, environment: Environment) -> Operation | None:
         """Return the lifecycle operation that occupies the environment (E7)."""
@@ -199,6 +216,9 @@ class World:
         now = self.clock.now()
         for operation in self._running():
             operation.settle(now)
+        if now == self._aged_at:
+            return
+        self._aged_at = now
         for environment in self.environments.values():
             if environment.life == "SoftDeleted" and environment.deleted_at:
                 kept = timedelta(seconds=self.timing_of(environment.tenant_id).soft_delete_seconds)
@@ -225,3 +245,8 @@ class World:
         timing = self.timing_of(environment.tenant_id)
         kept = timedelta(seconds=timing.soft_delete_seconds + timing.domain_release_seconds)
         return self.clock.now() < environment.deleted_at + kept
+
+
+def _answers_to(environment: Environment, domain: str) -> bool:
+    organization = environment.organization
+    return organization is not None and organization.domain == domain and environment.life in ("Ready", "Deleting")

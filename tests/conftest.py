@@ -13,14 +13,15 @@ import pytest
 import stamina
 from django.conf import settings
 from django.core.management.commands import flush
-from django.db import connection
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from audit_app import triggers
 from core_app import clock as core_clock
 from core_app.clock import ManualClock
+from tests.assurance.items import item_of
 from tests.factories import People, make_people
+from tests.processes import environment_in
 
 # How long an example takes says more about the machine than about the code
 hypothesis_settings.register_profile("elm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,15 +33,18 @@ DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "liv
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what touches the database, and leave out what this database or machine cannot run."""
+    """Mark what touches the database, and leave out what this database or machine cannot run, or takes too long."""
     elsewhere = "postgres" if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3") else "sqlite"
-    deselected = [item for item in items if item.get_closest_marker(elsewhere)]
+    left_out = [elsewhere, *([] if os.environ.get("ELM_ASSURANCE") == "1" else ["assurance"])]
+    deselected = [item for item in items if any(item.get_closest_marker(marker) for marker in left_out)]
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES:
             item.add_marker(pytest.mark.database)
         if "page" in fixtures:
             item.add_marker(pytest.mark.browser)
+        if item_of(item.name):
+            item.add_marker(pytest.mark.fault)
         if item.get_closest_marker("browser") and not CHROMIUM:
             item.add_marker(pytest.mark.skip(reason="no Chromium found; install it or name it in CHROMIUM"))
     if deselected:
@@ -89,20 +93,7 @@ def people(db: None) -> People:
 @pytest.fixture
 def process_environment(transactional_db: None, tmp_path: Path) -> dict[str, str]:
     """Environment variables with which a real process works on this test's database, with a broker of its own."""
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        url = f"sqlite:///{database['NAME']}"
-    else:
-        host = f"{database['HOST'] or 'localhost'}:{database['PORT'] or 5432}"
-        url = f"postgres://{database['USER']}:{database['PASSWORD']}@{host}/{database['NAME']}"
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("COV_", "PYTEST_"))},
-        "DJANGO_SETTINGS_MODULE": "elm_project.settings",
-        "DATABASE_URL": url,
-        "ELM_STATE_DIR": str(tmp_path / "state"),
-        "SECRET_KEY": settings.SECRET_KEY,
-        "ELM_DOMAIN_NAME_KEY": settings.DOMAIN_NAME_KEY.decode(),
-    }
+    return environment_in(tmp_path / "state")
 
 
 @pytest.fixture(scope="session")

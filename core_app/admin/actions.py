@@ -12,6 +12,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
@@ -124,4 +125,4 @@ class ActingAdmin(ModelAdmin):
     def label_of(self, field: str) -> str:
         """Return what people call a field."""
         known = {each.name: str(each.verbose_name) for each in self.opts.concrete_fields}
-        return known.get(field, field.replace("_", " ")).capitalize()
+        return capfirst(known.get(field, field.replace("_", " ")))

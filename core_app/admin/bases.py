@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, NoReturn
 from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models import ForeignKey, JSONField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.formats import date_format
 from simple_history.admin import SimpleHistoryAdmin
+from simple_history.models import DeletedObject
+from simple_history.template_utils import HistoricalRecordContextHelper
 from unfold.admin import TabularInline
 
 from core_app.admin.actions import ActingAdmin
+from core_app.admin.readable import readable
 
+_SHOWN_OF_A_CHANGE = 500  # characters
 _OPERATORS = frozenset({"exact", "isnull", "in", "gt", "gte", "lt", "lte"})
 
 
@@ -30,6 +36,7 @@ class GovernedAdmin(ActingAdmin):
     show_facets = admin.ShowFacets.NEVER
     view_on_site = False
     allowed_lookups: ClassVar[tuple[str, ...]] = ()
+    nothing_here: ClassVar[str] = "Nothing has been recorded that your roles reach."  # what an empty list says
 
     # Rows
 
@@ -129,14 +136,28 @@ class ReadOnlyAdmin(GovernedAdmin):
         return False
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Return the screen's own fields, or every column."""
+        """Return the screen's own fields, or every column; the key, which nobody looks for, comes last."""
         if self.fields:
             return list(self.fields)
-        return [field.name for field in self.opts.concrete_fields if field.name not in self.hidden_fields]
+        names = [field.name for field in self.opts.concrete_fields if field.name not in self.hidden_fields]
+        return sorted(names, key=lambda name: name == self.opts.pk.name)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:
+        """Return the fieldsets, with stored JSON as tables."""
+        return [
+            (title, {**options, "fields": [self._readable.get(name, name) for name in options["fields"]]})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
         """Return every column."""
-        return (*super().get_readonly_fields(request, obj), *(field.name for field in self.opts.concrete_fields))
+        columns = (field.name for field in self.opts.concrete_fields)
+        return (*super().get_readonly_fields(request, obj), *columns, *self._readable.values())
+
+    @cached_property
+    def _readable(self) -> dict[str, Callable[[Model], str]]:
+        stored = [field for field in self.opts.concrete_fields if isinstance(field, JSONField)]
+        return {field.name: _table(field) for field in stored}
 
 
 class ReadOnlyInline(TabularInline):
@@ -146,6 +167,7 @@ class ReadOnlyInline(TabularInline):
     max_num = 0
     can_delete = False
     show_change_link = False
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Rows are made by verbs."""
@@ -185,15 +207,40 @@ class HistoryAdmin(GovernedAdmin, SimpleHistoryAdmin):
         request.shows_history = True  # type: ignore[attr-defined]
         return super().history_form_view(request, object_id, version_id, extra_context)
 
+    def get_historical_record_context_helper(self, request: HttpRequest, historical_record: Any) -> Any:
+        """Return what puts a change in words."""
+        return _ChangeInWords(self.model, historical_record, max_displayed_delta_change_chars=_SHOWN_OF_A_CHANGE)
+
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Old versions are never a form."""
         return not getattr(request, "shows_history", False) and super().has_change_permission(request, obj)
 
 
-def _plain_text(field: ForeignKey[Any, Any]) -> Callable[[Model], str]:
-    def text(row: Model) -> str:
-        return str(getattr(row, field.name) or "-")
+class _ChangeInWords(HistoricalRecordContextHelper):
+    """Says what a number stands for, and dates as everywhere else."""
 
+    def prepare_delta_change_value(self, change: Any, value: Any) -> Any:
+        """Return a value as people read it."""
+        field = self.model._meta.get_field(change.field)
+        if getattr(field, "choices", None):
+            return dict(field.flatchoices).get(value, value)
+        if isinstance(value, datetime):
+            return date_format(value, "DATETIME_FORMAT")
+        if isinstance(value, DeletedObject) and value.pk is None:
+            return ""  # the package takes an empty foreign key for a deleted row
+        return super().prepare_delta_change_value(change, value)
+
+
+def _plain_text(field: ForeignKey[Any, Any]) -> Callable[[Model], str]:
+    return _shown(field, lambda row: str(getattr(row, field.name) or "-"))
+
+
+def _table(field: Any) -> Callable[[Model], str]:
+    return _shown(field, lambda row: readable(getattr(row, field.name)))
+
+
+def _shown(field: Any, text: Callable[[Model], str]) -> Callable[[Model], str]:
+    """Give a text for a field the field's name and words."""
     text.__name__ = field.name
     text.short_description = field.verbose_name  # type: ignore[attr-defined]
     return text

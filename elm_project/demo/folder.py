@@ -67,6 +67,11 @@ class Folder:
         return self.simulator / "seed.json"
 
     @property
+    def world(self) -> Path:
+        """Return the file in which the simulator keeps its world, so that another demo finds its environments."""
+        return self.simulator / "world.json"
+
+    @property
     def ready_file(self) -> Path:
         """Return the file that the simulator writes when it answers."""
         return self.simulator / "ready.json"

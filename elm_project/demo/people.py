@@ -16,6 +16,8 @@ from accounts_app.roles import Depth, Role
 from accounts_app.services import create_tenant, grant
 from accounts_app.tenant_settings import Settings
 from core_app.errors import DomainError
+from provisioning_app.credentials.registration import Outcome as Registered
+from provisioning_app.credentials.registration import Wanted, register
 
 Purpose = TenantIdentity.Purpose
 
@@ -26,6 +28,7 @@ _NAMESPACE: Final = UUID("d35e0000-0000-4000-8000-000000000001")
 IDENTITIES: Final = {
     Purpose.PROVISIONING: ("ELM-Provisioning-ServicePrincipal", "ELM-ServicePrincipal-Secret"),
     Purpose.DIRECTORY: ("ELM-Directory-Reader", "ELM-Directory-Reader-Secret"),
+    Purpose.ROTATION: ("ELM-Credential-Rotation", "ELM-Credential-Rotation-Secret"),
 }
 
 
@@ -161,13 +164,16 @@ def require_database_of_the_demo() -> None:
 
 
 @transaction.atomic
-def set_up(*, password: str, key_vault_url: str, shortened: Mapping[str, Any] = SHORTENED) -> None:
+def set_up(
+    *, password: str, key_vault_url: str, shortened: Mapping[str, Any] = SHORTENED, is_new_cloud: bool = True
+) -> None:
     """Create tenants, units, identities and people, or complete what is there already.
 
     Args:
         password: With which each of the people signs in.
         key_vault_url: Where the tenants' Key Vault is this time.
         shortened: Settings of new tenants that differ from the defaults.
+        is_new_cloud: Whether the simulator knows nothing of what an earlier demo did, such as rotations.
     """
     hashed = _hashed(password)
     for demo in TENANTS:
@@ -176,8 +182,22 @@ def set_up(*, password: str, key_vault_url: str, shortened: Mapping[str, Any] = 
         if tenant.key_vault_url != key_vault_url:
             tenant.key_vault_url = key_vault_url
             tenant.save(update_fields=["key_vault_url"])
-        _identities(tenant, demo)
+        _identities(tenant, demo, is_new_cloud=is_new_cloud)
         _people(tenant, demo, _units(tenant, demo), hashed)
+
+
+def take_inventory() -> None:
+    """Enter key ids and dates of the credentials in force, as a registration does.
+
+    Without them the credentials' screens could only say that every age is unknown.
+
+    Raises:
+        DomainError: a credential could not be read or does not work.
+    """
+    for row in TenantIdentity.objects.select_related("tenant"):
+        for step in register(Wanted(row.tenant, Purpose(row.purpose), row.client_id), lambda rotation: rotation):
+            if step.outcome == Registered.FAILED:
+                raise DomainError(f"{step.title} for {row} in {row.tenant} failed: {step.detail}")
 
 
 def person_of(tenant: Tenant, role: Role) -> User:
@@ -192,9 +212,9 @@ def _hashed(password: str) -> str:
     return known if known and check_password(password, known) else make_password(password)
 
 
-def _identities(tenant: Tenant, demo: DemoTenant) -> None:
+def _identities(tenant: Tenant, demo: DemoTenant, *, is_new_cloud: bool) -> None:
     for purpose, (display_name, secret_name) in IDENTITIES.items():
-        TenantIdentity.objects.get_or_create(
+        row, _ = TenantIdentity.objects.get_or_create(
             tenant=tenant,
             purpose=purpose,
             defaults={
@@ -203,6 +223,9 @@ def _identities(tenant: Tenant, demo: DemoTenant) -> None:
                 "client_id": demo.client_id(purpose),
             },
         )
+        if is_new_cloud and row.secret_name != secret_name:  # rotated to a certificate that this cloud does not know
+            row.kind, row.secret_name = TenantIdentity.Kind.SECRET, secret_name
+            row.save()
 
 
 def _units(tenant: Tenant, demo: DemoTenant) -> dict[str, BusinessUnit]:

@@ -81,7 +81,7 @@ def _provisioning(request: EnvironmentRequest) -> str:
     run = request.runs.order_by("-attempt").first()
     if run is None:
         return ""
-    label = plan.step(run.plan_version, run.step).label
+    label = plan.label(run.plan_version, run.step)
     return f"{label}: {run.waiting_for}" if run.waiting_for else label
 
 

@@ -123,24 +123,34 @@ class _Story:
 
     def _start(self, password: str) -> str:
         """Start what provisions and set the people up; return the address of the simulator's page."""
-        self._start_simulator()
+        is_new_cloud = self._start_simulator()
         call_command("migrate", interactive=False, verbosity=0)  # while the simulator starts
         self._start_workers()
         ready = self._wait_for(self._ready_document, "simulator")
-        people.set_up(password=password, key_vault_url=ready["endpoints"]["key_vault"], shortened=self._shortened)
+        people.set_up(
+            password=password,
+            key_vault_url=ready["endpoints"]["key_vault"],
+            shortened=self._shortened,
+            is_new_cloud=is_new_cloud,
+        )
+        if not self.options.once:  # for those who stay and look at the credentials' screens
+            people.take_inventory()
         return str(ready["control"])
 
-    def _start_simulator(self) -> None:
+    def _start_simulator(self) -> bool:
+        """Start the simulator; say whether its world is a new one."""
         folder, port = self.folder, self.options.simulator_port
         if port is not None:
             listening_socket(port, "--simulator-port").close()
-        simulator_seed.write(folder)
+        is_new = simulator_seed.write(folder)
         folder.ready_file.unlink(missing_ok=True)
         files = {"--state-dir": folder.simulator, "--seed": folder.seed, "--ready-file": folder.ready_file}
+        files["--state"] = folder.world
         arguments = [text for option, path in files.items() for text in (option, str(path))]
         arguments += [] if port is None else ["--port", str(port)]
-        # What it remembers dies with it: another start would be another cloud
+        # Its certificate authority dies with it, and the others trust that one as long as they live
         self.supervisor.start("simulator", "-m", "simulator", *arguments, may_restart=False)
+        return is_new
 
     def _start_workers(self) -> None:
         celery, quiet = ("-m", "celery", "--app", "elm_project", "--quiet"), ("--loglevel", "WARNING")
@@ -215,14 +225,15 @@ def _request_of(payload: Path) -> UUID:
 def _chances(request_ids: list[UUID]) -> dict[UUID, int]:
     """Return how often each request may be retried that an earlier demo, stopped too soon, left in provisioning.
 
-    Its operation and then its environment turn out to be gone with the earlier simulator, before another is created.
+    What was changing when the simulator stopped has failed there; and where the folder has lost the simulator's world,
+    the operation and then the environment turn out to be gone before another is created.
     """
     middle = EnvironmentRequest.objects.filter(pk__in=request_ids, state__in=(State.PROVISIONING, State.FAILED))
     return dict.fromkeys(middle.values_list("pk", flat=True), _RETRIES)
 
 
 def _resume(chances: dict[UUID, int]) -> None:
-    """Let the operators send on what failed because its simulator had gone."""
+    """Let the operators send on what failed because the demo had been stopped."""
     left = [pk for pk, retries in chances.items() if retries]
     for request in EnvironmentRequest.objects.filter(pk__in=left, state=State.FAILED).select_related("tenant"):
         operator = person_of(request.tenant, Role.OPERATOR)

@@ -5,6 +5,8 @@ Every method may raise the errors of ``microsoft_cloud.errors``; docstrings name
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from microsoft_cloud.errors import ConflictError, NotFoundError, NotReadyError, PermanentError
 from microsoft_cloud.fields import Json, guid, objects, segment, text
 from microsoft_cloud.http import LIST_CAP, Session
@@ -38,6 +40,10 @@ class BapClient:
     def tenant(self) -> TenantInfo:
         """Return the tenant behind the token: the best smoke test (§12)."""
         return TenantInfo.parse(self._get("/tenant", self._versions.governance))
+
+    def time(self) -> datetime | None:
+        """Return the time by the service's clock, in whole seconds; one small call."""
+        return self._session.read(f"{_PLATFORM}/tenant", params={"api-version": self._versions.governance}).served_at
 
     def locations(self) -> tuple[Location, ...]:
         """Return the regions, with those this tenant may not use marked (§5.1)."""

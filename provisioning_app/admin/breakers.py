@@ -6,17 +6,48 @@ from django.contrib import admin
 from unfold.decorators import display
 
 from accounts_app.admin import TenantReach
+from core_app import clock
 from core_app.admin import ReadOnlyAdmin
+from microsoft_cloud.endpoints import Service
 from provisioning_app.models import CircuitBreaker
+
+SERVICES: dict[str, str] = {
+    Service.LOGIN: "Microsoft Entra sign-in",
+    Service.BAP: "Power Platform administration (BAP)",
+    Service.POWER_PLATFORM: "Power Platform API",
+    Service.DATAVERSE: "Dataverse",
+    Service.GRAPH: "Microsoft Graph",
+    Service.KEY_VAULT: "Azure Key Vault",
+    Service.BLOB: "Azure Blob Storage",
+}
 
 
 @admin.register(CircuitBreaker)
 class CircuitBreakerAdmin(TenantReach, ReadOnlyAdmin):
-    list_display = ("service", "tenant", "state", "failures", "opened_at", "opened_until", "reason")
+    nothing_here = "Every service of Microsoft has answered well: no run has had to wait for one."
+    list_display = ("service_name", "tenant", "state", "failures", "opened_at", "opened_until", "reason")
     list_select_related = ("tenant",)
+    readonly_fields = ("service_name", "state")
+    fields = (
+        "service_name",
+        "tenant",
+        "state",
+        "reason",
+        "failures",
+        "openings",
+        "last_failure_at",
+        "opened_at",
+        "opened_until",
+    )
     list_filter = ("service",)
     ordering = ("tenant__name", "service")
 
-    @display(description="Status", label={"Closed": "success", "Open": "danger"})
+    @display(description="Service", ordering="service")
+    def service_name(self, breaker: CircuitBreaker) -> str:
+        return SERVICES.get(breaker.service, breaker.service)
+
+    @display(description="Status", label={"Closed": "success", "Open": "danger", "Next run tries": "warning"})
     def state(self, breaker: CircuitBreaker) -> str:
-        return "Open" if breaker.opened_until else "Closed"
+        if breaker.opened_until is None:
+            return "Closed"
+        return "Open" if breaker.opened_until > clock.now() else "Next run tries"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html_join
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -14,7 +15,9 @@ from accounts_app.admin import TenantIdentityAdmin, TenantScoped
 from accounts_app.models import TenantIdentity
 from core_app.admin import dialog_action
 from provisioning_app import services
-from provisioning_app.credentials.clocks import days_left, is_due
+from provisioning_app.admin.links import link_to
+from provisioning_app.admin.steps import proved
+from provisioning_app.credentials.clocks import days_left, is_due, rotate_by
 from provisioning_app.credentials.permissions import may_rotate
 from provisioning_app.models import RotationRecord
 
@@ -34,6 +37,26 @@ class RotationDialog(BaseDialogForm):
 
 class RotatedIdentityAdmin(TenantIdentityAdmin):
     list_display = (*TenantIdentityAdmin.list_display, "rotation_due")  # type: ignore[assignment]
+    readonly_fields = ("rotation_due", "rotate_before", "rotations")
+    fieldsets = (
+        (None, {"fields": ("display_name", "purpose", "tenant", "client_id")}),
+        (
+            "Credential in force",
+            {
+                "fields": (
+                    "kind",
+                    "rotation_due",
+                    "rotate_before",
+                    "created_on",
+                    "expires_on",
+                    "secret_name",
+                    "secret_version",
+                    "key_id",
+                    "rotations",
+                )
+            },
+        ),
+    )
     actions_detail = ("rotate",)
 
     @dialog_action(
@@ -60,14 +83,50 @@ class RotatedIdentityAdmin(TenantIdentityAdmin):
             return "Age unknown"
         return "Due" if is_due(identity) else f"in {left} days"
 
+    @display(description="To be rotated by")
+    def rotate_before(self, identity: TenantIdentity) -> str:
+        until = rotate_by(identity)
+        return f"{until:%Y-%m-%d}" if until else "Unknown: rotate it once, then its dates are known."
+
+    @display(description="Latest rotations")
+    def rotations(self, identity: TenantIdentity) -> str:
+        latest = identity.rotations.select_related("identity").order_by("-started_at")[:5]
+        return format_html_join(
+            "", "<div>{} UTC: {}</div>", ((f"{row.started_at:%Y-%m-%d %H:%M}", link_to(row)) for row in latest)
+        )
+
 
 @admin.register(RotationRecord)
 class RotationRecordAdmin(TenantScoped):
-    list_display = ("identity", "kind", "state", "requested_by", "started_at", "finished_at", "error")
+    nothing_here = "No rotation yet: an operator starts one with Rotate on an identity's page."
+    list_display = ("identity", "kind", "state", "requested_by", "started_at", "error")
     list_select_related = ("identity", "requested_by")
     list_filter = (("tenant", admin.RelatedOnlyFieldListFilter), "stage", "kind", "started_at")
     ordering = ("-started_at", "id")
-    hidden_fields = ("token", "next_at")
+    readonly_fields = ("state", proved)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "identity",
+                    "kind",
+                    "state",
+                    "error",
+                    "attempts",
+                    "requested_by",
+                    "started_at",
+                    "stage_at",
+                    "proved_at",
+                    "revoked_at",
+                    "finished_at",
+                )
+            },
+        ),
+        ("New credential", {"fields": ("secret_name", "secret_version", "key_id", "expires_on", proved)}),
+        ("Old credential", {"fields": ("old_secret_version", "old_key_id")}),
+        ("In the log", {"fields": ("tenant", "id")}),
+    )
 
     @display(
         description="Stage",

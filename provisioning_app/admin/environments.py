@@ -4,34 +4,59 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.html import format_html_join
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from accounts_app.admin import ReadOnlyHistory, RoleScoped
-from core_app.admin import ReadOnlyAdmin, ReadOnlyInline, dialog_action
-from provisioning_app import services
+from core_app.admin import ReadOnlyAdmin, dialog_action
+from provisioning_app import policy_gap, services
+from provisioning_app.admin.links import link_to, log_link
 from provisioning_app.choices import EnvironmentStatus
-from provisioning_app.models import Environment, GovernedControl
+from provisioning_app.models import Environment, GovernedControl, ProvisioningRun
 from provisioning_app.quarantine import may_quarantine, may_release
 from requests_app.admin.dialogs import ReasonDialog
 from requests_app.admin.summary import ZONE_COLOURS
 
 
-class ControlInline(ReadOnlyInline):
-    model = GovernedControl
-    fields = ("control", "governed_at", "seconds")
+def policy_gap_table(environment: Environment) -> str:
+    """Return how long the environment existed before each of its controls was proved, in seconds."""
+    clocks = policy_gap.clocks_of(environment)
+    return render_to_string("provisioning_app/policy_gap.html", {"clocks": clocks})
 
 
 @admin.register(Environment)
 class EnvironmentAdmin(ReadOnlyHistory):
+    nothing_here = "No environment has been created yet."
     list_display = ("display_name", "zone_badge", "state", "business_unit", "request", "created_at", "governed_at")
     list_select_related = ("business_unit", "request")
     list_filter = ("status", "zone", ("business_unit", admin.RelatedOnlyFieldListFilter), "created_at")
     search_fields = ("display_name", "domain_name", "environment_id", "request__request_number")
     ordering = ("-created_at", "id")
-    inlines = (ControlInline,)
-    hidden_fields = ("operations_read_at",)
+    readonly_fields = ("runs", "log", "policy_gap")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "display_name",
+                    "status",
+                    "zone",
+                    "request",
+                    "runs",
+                    "log",
+                    "business_unit",
+                    "tenant",
+                    "quarantined_at",
+                    "quarantine_reason",
+                )
+            },
+        ),
+        ("Policy gap", {"fields": ("created_at", "governed_at", "policy_gap")}),
+        ("At Microsoft", {"fields": ("url", "domain_name", "environment_id")}),
+    )
     actions_detail = ("quarantine", "release")
 
     @dialog_action(
@@ -67,6 +92,21 @@ class EnvironmentAdmin(ReadOnlyHistory):
             lambda: services.release_quarantine(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
             done=f"{row} is released.",
         )
+
+    @display(description="Runs")
+    def runs(self, environment: Environment) -> str:
+        found = ProvisioningRun.objects.filter(tenant=environment.tenant_id, environment_id=environment.environment_id)
+        return format_html_join(
+            ", ", "{}", ([link_to(run)] for run in found.select_related("request").order_by("attempt"))
+        )
+
+    @display(description="Log")
+    def log(self, environment: Environment) -> str:
+        return log_link(environment.request_id)
+
+    @display(description="Seconds per control")
+    def policy_gap(self, environment: Environment) -> str:
+        return policy_gap_table(environment)
 
     @display(description="Zone", ordering="zone", label=ZONE_COLOURS)
     def zone_badge(self, environment: Environment) -> str:

@@ -12,19 +12,35 @@ from unfold.forms import BaseDialogForm
 from accounts_app.admin import RoleScoped
 from core_app.admin import ReadOnlyAdmin, dialog_action
 from provisioning_app import services
+from provisioning_app.admin.links import link_to
 from provisioning_app.findings import may_resolve
-from provisioning_app.models import ReconciliationFinding
+from provisioning_app.models import Environment, ReconciliationFinding
 from requests_app.admin.dialogs import ReasonDialog
 
 
 @admin.register(ReconciliationFinding)
 class ReconciliationFindingAdmin(RoleScoped, ReadOnlyAdmin):
+    nothing_here = "What is at Microsoft agrees with what is recorded here."
     scope_path = "request"
-    list_display = ("kind", "subject", "request", "state", "found_at", "last_seen_at", "detail")
+    list_display = ("kind", "state", "detail", "request", "found_at", "last_seen_at")
     list_select_related = ("request",)
     list_filter = ("kind", "found_at")
     search_fields = ("subject", "environment_id", "request__request_number")
     ordering = ("-found_at", "id")
+    readonly_fields = ("state", "environment")
+    fields = (
+        "kind",
+        "state",
+        "detail",
+        "environment",
+        "request",
+        "run",
+        "tenant",
+        "found_at",
+        "last_seen_at",
+        "resolved_at",
+        "subject",
+    )
 
     def reached(self, request: HttpRequest) -> Q:
         """Return the filter on findings about visible requests, and about no request in tenants held as a whole."""
@@ -49,6 +65,11 @@ class ReconciliationFindingAdmin(RoleScoped, ReadOnlyAdmin):
             lambda: services.resolve_finding(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
             done=f"{row} is closed.",
         )
+
+    @display(description="Environment")
+    def environment(self, finding: ReconciliationFinding) -> str:
+        known = Environment.objects.filter(tenant=finding.tenant_id, environment_id=finding.environment_id).first()
+        return link_to(known) if known else finding.environment_id
 
     @display(description="Status", label={"Open": "danger", "Resolved": "success"})
     def state(self, finding: ReconciliationFinding) -> str:

@@ -7,6 +7,7 @@ from unfold.decorators import display
 
 from accounts_app.admin import ReadOnlyHistory
 from core_app import clock
+from provisioning_app.admin.steps import StepFilter, step_label
 from provisioning_app.models import Gap
 
 
@@ -23,12 +24,27 @@ class OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Gap)
 class GapAdmin(ReadOnlyHistory):
+    nothing_here = "Every control of every environment is applied."
     scope_path = "request"
-    list_display = ("request", "step", "state", "age", "owner", "attempts", "reason")
-    list_select_related = ("request", "owner")
-    list_filter = (OpenFilter, "step", "opened_at")
+    list_display = ("request", step_label, "state", "age", "owner", "attempts", "reason")
+    list_select_related = ("request", "run", "owner")
+    list_filter = (OpenFilter, StepFilter, "opened_at")
     search_fields = ("request__request_number",)
     ordering = ("-opened_at", "id")
+    readonly_fields = (step_label, "state", "age")
+    fields = (
+        "request",
+        "run",
+        step_label,
+        "state",
+        "reason",
+        "owner",
+        "opened_at",
+        "closed_at",
+        "age",
+        "attempts",
+        "next_at",
+    )
 
     @display(description="Status", label={"Open": "danger", "Closed": "success"})
     def state(self, gap: Gap) -> str:
@@ -36,5 +52,7 @@ class GapAdmin(ReadOnlyHistory):
 
     @display(description="Age", ordering="opened_at")
     def age(self, gap: Gap) -> str:
-        hours = ((gap.closed_at or clock.now()) - gap.opened_at).total_seconds() / 3600
-        return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+        minutes = ((gap.closed_at or clock.now()) - gap.opened_at).total_seconds() / 60
+        if minutes < 120:
+            return f"{minutes:.0f} min"
+        return f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 1440:.0f} days"

@@ -15,6 +15,7 @@ from accounts_app.models import User
 from accounts_app.roles import Role
 from core_app.admin import ReadOnlyInline, dialog_action
 from provisioning_app import services
+from provisioning_app.admin.links import link_to
 from provisioning_app.credentials.permissions import holds
 from provisioning_app.models import PrivilegeFinding, PrivilegeReview
 from requests_app.admin.dialogs import ConfirmDialog, with_content
@@ -51,13 +52,18 @@ def may_dispose(user: User, finding: PrivilegeFinding) -> bool:
 
 class FindingInline(ReadOnlyInline):
     model = PrivilegeFinding
-    fields = ("kind", "subject", "expected", "observed", "disposition", "disposed_by", "comment")
+    verbose_name_plural = "Findings; open one to say what becomes of it"
+    fields = readonly_fields = ("about", "expected", "observed", "disposition", "disposed_by", "comment")
     ordering = ("kind", "subject")
-    show_change_link = True
+
+    @display(description="Finding")
+    def about(self, finding: PrivilegeFinding) -> str:
+        return link_to(finding)
 
 
 @admin.register(PrivilegeReview)
 class PrivilegeReviewAdmin(TenantScoped):
+    nothing_here = "No review yet: one begins every quarter by itself, or with Review privileges on a tenant's page."
     list_display = ("tenant", "covers_from", "covers_until", "state", "signed_by", "signed_at")
     list_select_related = ("tenant", "signed_by")
     list_filter = (("tenant", admin.RelatedOnlyFieldListFilter), "status", "started_at")

@@ -11,9 +11,11 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from core_app.admin import dialog_action
-from provisioning_app import services
+from provisioning_app import plan, services
+from provisioning_app.admin.environments import policy_gap_table
+from provisioning_app.admin.steps import step_label
 from provisioning_app.matrix import Choice, options
-from requests_app.admin.dialogs import ReasonDialog
+from requests_app.admin.dialogs import ReasonDialog, RetryDialog
 from requests_app.admin.requests import PROVISIONING, EnvironmentRequestAdmin
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import may_retry
@@ -30,7 +32,7 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
     @dialog_action(
         label="Retry",
         icon="restart_alt",
-        form=ReasonDialog,
+        form=RetryDialog,
         offered=may_retry,
         explained="Provisioning goes on from the step that failed, as soon as a slot is free.",
         variant=ActionVariant.PRIMARY,
@@ -65,7 +67,7 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
         icon="delete_forever",
         form=ReasonDialog,
         offered=lambda user, row: Choice.DELETE in options(row, user),
-        explained="The partial environment is deleted, unless somebody uses it by now.",
+        explained="The partial environment is deleted, unless somebody uses it by now; where that fails, quarantined.",
         variant=ActionVariant.DANGER,
     )
     def roll_back(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -87,9 +89,14 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
         return fieldsets
 
     def _progress(self, request: HttpRequest, row: EnvironmentRequest) -> str:
-        runs = row.runs.order_by("-attempt")
-        gaps = row.gaps.filter(closed_at__isnull=True).select_related("owner").order_by("opened_at")
-        return render_to_string("provisioning_app/progress.html", {"runs": runs, "gaps": gaps}, request)
+        runs = list(row.runs.order_by("-attempt"))
+        gaps = list(row.gaps.filter(closed_at__isnull=True).select_related("run", "owner").order_by("opened_at"))
+        context = {
+            "runs": [(run, plan.label(run.plan_version, run.step)) for run in runs],
+            "gaps": [(gap, step_label(gap)) for gap in gaps],
+            "environments": [(found, policy_gap_table(found)) for found in row.environments.order_by("-created_at")],
+        }
+        return render_to_string("provisioning_app/progress.html", context, request)
 
 
 admin.site.unregister(EnvironmentRequest)

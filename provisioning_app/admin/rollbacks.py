@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from unfold.decorators import display
 
 from accounts_app.admin import ReadOnlyHistory
+from provisioning_app.choices import RollbackStatus
 from provisioning_app.models import Rollback
 
 
 @admin.register(Rollback)
 class RollbackAdmin(ReadOnlyHistory):
+    nothing_here = "No environment has been rolled back."
     scope_path = "request"
-    list_display = ("environment", "request", "status", "initiated_by", "initiated_at", "attempts", "finished_at")
+    list_display = ("environment", "request", "state", "initiated_by", "initiated_at", "finished_at", "error")
     list_select_related = ("environment", "request", "initiated_by")
     list_filter = ("status", "initiated_at")
     search_fields = ("request__request_number", "environment__display_name")
     ordering = ("-initiated_at", "id")
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={
+            RollbackStatus.INITIATED.label: "info",
+            RollbackStatus.DELETING.label: "primary",
+            RollbackStatus.COMPLETED.label: "success",
+            RollbackStatus.FAILED.label: "danger",
+        },
+    )
+    def state(self, rollback: Rollback) -> str:
+        return rollback.get_status_display()

@@ -11,18 +11,23 @@ from unfold.forms import BaseDialogForm
 from accounts_app.admin import ReadOnlyHistory
 from accounts_app.models import User
 from core_app.admin import dialog_action
-from provisioning_app import services
-from provisioning_app.admin.steps import StepInline
-from provisioning_app.choices import RunStatus
+from provisioning_app import plan, services
+from provisioning_app.admin.environments import policy_gap_table
+from provisioning_app.admin.links import link_to, log_link
+from provisioning_app.admin.steps import StepFilter, StepInline
+from provisioning_app.choices import LIVE_STATUSES, RunStatus
+from provisioning_app.matrix import environment_of
 from provisioning_app.models import ProvisioningRun
-from requests_app.admin.dialogs import ReasonDialog
+from requests_app.admin.dialogs import RetryDialog
 from requests_app.permissions import may_retry
 
+PARKED = "Parked"  # live, but at a step that this release does not know
 STATUS_COLOURS = {
     RunStatus.QUEUED.label: "info",
     RunStatus.RUNNING.label: "primary",
     RunStatus.COMPLETED.label: "success",
     RunStatus.FAILED.label: "danger",
+    PARKED: "warning",
 }
 
 
@@ -33,20 +38,63 @@ def may_retry_run(user: User, run: ProvisioningRun) -> bool:
 
 @admin.register(ProvisioningRun)
 class ProvisioningRunAdmin(ReadOnlyHistory):
+    nothing_here = "No run yet: a run begins when a request is approved and a slot is free."
     scope_path = "request"
-    list_display = ("__str__", "state", "step", "step_attempt", "waiting_for", "queued_at", "started_at", "finished_at")
+    list_display = ("__str__", "state", "step_name", "waiting_for", "started_at", "finished_at")
     list_select_related = ("request",)
-    list_filter = ("status", "step", "queued_at")
+    list_filter = ("status", StepFilter, "queued_at")
     search_fields = ("request__request_number", "environment_id", "domain_name")
     ordering = ("-queued_at", "id")
-    hidden_fields = ("lease_token", "lease_until", "lease_owner")
+    readonly_fields = ("step_name", "environment", "log", "policy_gap")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "request",
+                    "attempt",
+                    "status",
+                    "step_name",
+                    "step_attempt",
+                    "waiting_for",
+                    "error",
+                    "environment",
+                    "log",
+                )
+            },
+        ),
+        ("Times", {"fields": ("queued_at", "started_at", "creation_started_at", "finished_at", "next_at", "watch_at")}),
+        ("Policy gap", {"fields": ("policy_gap",)}),
+        (
+            "At Microsoft",
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    "remote_state",
+                    "environment_id",
+                    "environment_url",
+                    "domain_name",
+                    "generation",
+                    "operation_url",
+                    "id",
+                ),
+            },
+        ),
+        (
+            "For troubleshooting",
+            {
+                "classes": ("collapse",),
+                "fields": ("tenant", "plan_version", "settings_version", "step_facts", "step_deadline"),
+            },
+        ),
+    )
     inlines = (StepInline,)
     actions_detail = ("retry",)
 
     @dialog_action(
         label="Retry",
         icon="restart_alt",
-        form=ReasonDialog,
+        form=RetryDialog,
         offered=may_retry_run,
         explained="Provisioning goes on from the step that failed, as soon as a slot is free.",
         variant=ActionVariant.PRIMARY,
@@ -62,4 +110,22 @@ class ProvisioningRunAdmin(ReadOnlyHistory):
 
     @display(description="Status", ordering="status", label=STATUS_COLOURS)
     def state(self, run: ProvisioningRun) -> str:
-        return run.get_status_display()
+        is_parked = run.status in LIVE_STATUSES and not plan.knows(run.plan_version, run.step)
+        return PARKED if is_parked else run.get_status_display()
+
+    @display(description="Step", ordering="step")
+    def step_name(self, run: ProvisioningRun) -> str:
+        return plan.label(run.plan_version, run.step)
+
+    @display(description="Environment")
+    def environment(self, run: ProvisioningRun) -> str:
+        return link_to(environment_of(run))
+
+    @display(description="Log")
+    def log(self, run: ProvisioningRun) -> str:
+        return log_link(run.request_id)
+
+    @display(description="Seconds per control")
+    def policy_gap(self, run: ProvisioningRun) -> str:
+        found = environment_of(run)
+        return policy_gap_table(found) if found else "The environment has not been seen yet."

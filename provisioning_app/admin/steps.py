@@ -10,8 +10,9 @@ from unfold.decorators import display
 
 from accounts_app.admin import RoleScoped
 from core_app.admin import ReadOnlyAdmin, ReadOnlyInline
+from provisioning_app import plan
 from provisioning_app.choices import StepOutcome
-from provisioning_app.models import StepRecord
+from provisioning_app.models import Gap, RotationRecord, StepRecord
 
 OUTCOME_COLOURS = {
     StepOutcome.INTENDED.label: "primary",
@@ -22,41 +23,65 @@ OUTCOME_COLOURS = {
 }
 
 
-def proof_table(record: StepRecord) -> str:
+class StepFilter(admin.SimpleListFilter):
+    title = "step"
+    parameter_name = "step"
+
+    def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
+        return list({step.key: step.label for steps in plan.PLANS.values() for step in steps}.items())
+
+    def queryset(self, request, queryset):  # type: ignore[no-untyped-def]
+        return queryset.filter(step=self.value()) if self.value() else queryset
+
+
+@display(description="Step", ordering="step")
+def step_label(row: StepRecord | Gap) -> str:
+    """Return the step's name for people."""
+    return plan.label(row.run.plan_version, row.step)
+
+
+@display(description="Took")
+def took(record: StepRecord) -> str:
+    """Return how long the attempt took."""
+    return f"{(record.ended_at - record.began_at).total_seconds():.0f} s" if record.ended_at else "-"
+
+
+@display(description="Read back")
+def proved(record: StepRecord | RotationRecord) -> str:
     """Return what was read back, as a table: before, desired, after."""
-    return render_to_string("provisioning_app/proof.html", {"proofs": record.proof}) if record.proof else "-"
+    has_before = any(proof["before"] for proof in record.proof)
+    context = {"proofs": record.proof, "has_before": has_before}
+    return render_to_string("provisioning_app/proof.html", context) if record.proof else "-"
+
+
+@display(description="Read back, or why it failed")
+def found(record: StepRecord) -> str:
+    """Return what the attempt came to."""
+    return record.error or proved(record)
 
 
 class StepInline(ReadOnlyInline):
     model = StepRecord
-    fields = ("step", "attempt", "outcome", "began_at", "ended_at", "proved", "error")
-    readonly_fields = ("proved",)
+    verbose_name_plural = "Attempts at steps, in the order in which they were made"
+    fields = readonly_fields = (step_label, "attempt", "outcome", "began_at", took, found)
     ordering = ("began_at", "id")
 
     def get_queryset(self, request: Any) -> Any:
-        """Return the attempts with the run they name in their text."""
+        """Return the attempts with the run that says which plan they are of."""
         return super().get_queryset(request).select_related("run__request")
-
-    @display(description="Proof: before, desired, after")
-    def proved(self, record: StepRecord) -> str:
-        return proof_table(record)
 
 
 @admin.register(StepRecord)
 class StepRecordAdmin(RoleScoped, ReadOnlyAdmin):
     scope_path = "run__request"
-    list_display = ("began_at", "run", "step", "attempt", "result", "ended_at", "error")
+    list_display = ("began_at", "run", step_label, "attempt", "result", took, "error")
     list_select_related = ("run__request",)
-    list_filter = ("outcome", "step", "began_at")
+    list_filter = ("outcome", StepFilter, "began_at")
     search_fields = ("run__request__request_number",)
     ordering = ("-began_at", "id")
-    fields = ("run", "step", "attempt", "outcome", "began_at", "ended_at", "error", "proved", "lease_token")
-    readonly_fields = ("proved",)
+    fields = ("run", step_label, "attempt", "outcome", "began_at", "ended_at", took, "error", proved, "lease_token")
+    readonly_fields = (step_label, took, proved)
 
     @display(description="Outcome", ordering="outcome", label=OUTCOME_COLOURS)
     def result(self, record: StepRecord) -> str:
         return record.get_outcome_display()
-
-    @display(description="Proof: before, desired, after")
-    def proved(self, record: StepRecord) -> str:
-        return proof_table(record)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import transaction
-
 from accounts_app.models import Tenant, TenantIdentity
 from core_app import clock
+from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from provisioning_app.tenants import operators
@@ -58,7 +57,7 @@ def announce_due() -> int:
     return sum(_announce(identity, identity.tenant) for identity in due)
 
 
-@transaction.atomic
+@transactional
 def _announce(identity: TenantIdentity, tenant: Tenant) -> int:
     return announce(
         Event.CREDENTIAL_DUE,

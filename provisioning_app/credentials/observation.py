@@ -24,6 +24,10 @@ from provisioning_app.models import Environment, Gap, PrivilegeReview, Provision
 Purpose = TenantIdentity.Purpose
 _MARGIN: Final = timedelta(minutes=5)  # Microsoft's clock and ours
 _MANAGING: Final = (Purpose.PROVISIONING, Purpose.ROLLBACK)
+_GRAPH_PERMISSIONS: Final = {
+    Purpose.DIRECTORY: frozenset({"Group.Read.All", "GroupMember.Read.All", "User.Read.All"}),
+    Purpose.ROTATION: frozenset({"Application.ReadWrite.OwnedBy"}),
+}
 _FULL_ROLE, _REDUCED_ROLE = "System Administrator", "System Customizer"
 
 
@@ -36,7 +40,15 @@ def expected_of(tenant: Tenant) -> Expected:
         key_ids={str(row.client_id): row.key_id for row in rows},
         principal_role=_REDUCED_ROLE if reduced else _FULL_ROLE,
         spans=_spans(tenant),
+        graph_permissions=_permitted(rows),
     )
+
+
+def _permitted(rows: list[TenantIdentity]) -> dict[str, frozenset[str]]:
+    permitted: dict[str, frozenset[str]] = defaultdict(frozenset)
+    for row in rows:
+        permitted[str(row.client_id)] |= _GRAPH_PERMISSIONS.get(Purpose(row.purpose), frozenset())
+    return permitted
 
 
 def observe(review: PrivilegeReview) -> Observed:
@@ -56,6 +68,7 @@ def observe(review: PrivilegeReview) -> Observed:
         role_assignments=cloud.power_platform.role_assignments(),
         principal_roles=_roles(cloud, list(registered), unchecked),
         operations=_operations(cloud, listed, review.covers_from, unchecked),
+        graph_permissions=_graph_permissions(tenant, correlation, unchecked),
         unchecked=unchecked,
     )
 
@@ -72,9 +85,23 @@ def _credentials(tenant: Tenant, correlation: str, unchecked: dict[str, str]) ->
     return found
 
 
+def _graph_permissions(tenant: Tenant, correlation: str, unchecked: dict[str, str]) -> dict[str, frozenset[str]]:
+    """Return what each of our applications may do on Graph, as its own token says."""
+    found: dict[str, frozenset[str]] = {}
+    for row in tenant.identities.select_related("tenant").order_by("purpose"):
+        try:
+            found[str(row.client_id)] = cloud_as(row, correlation).own_graph_permissions()
+        except PermanentError as error:
+            unchecked[f"Graph permissions of {row}"] = str(error)
+    return found
+
+
 def _roles(cloud: Cloud, environments: list[Environment], unchecked: dict[str, str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for environment in environments:
+        if not environment.url:
+            unchecked[f"roles in {environment.display_name}"] = "Its Dataverse has no address yet: see its run."
+            continue
         try:
             dataverse = cloud.dataverse(environment.url)
             roles = dataverse.user_roles(dataverse.who_am_i().user_id)

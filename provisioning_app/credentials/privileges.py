@@ -25,12 +25,14 @@ class Expected:
         key_ids: client id → key id of the one credential each application has; "" while the inventory does not know.
         principal_role: the one role of the principal in every environment.
         spans: environment id → when our runs and gap retries worked on it.
+        graph_permissions: client id → the application permissions on Graph that it may have; none where it is missing.
     """
 
     management_applications: Mapping[str, str]
     key_ids: Mapping[str, str]
     principal_role: str
     spans: Mapping[str, tuple[Span, ...]]
+    graph_permissions: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Observed:
         role_assignments: of anybody, over the Power Platform API.
         principal_roles: environment → names of the principal's roles there.
         operations: environment id → what the principal did there in the period.
+        graph_permissions: client id → its application permissions on Graph.
         unchecked: what could not be looked at → why.
     """
 
@@ -51,6 +54,7 @@ class Observed:
     role_assignments: tuple[RoleAssignment, ...] = ()
     principal_roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     operations: Mapping[str, tuple[Operation, ...]] = field(default_factory=dict)
+    graph_permissions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unchecked: Mapping[str, str] = field(default_factory=dict)
 
     def counted(self) -> dict[str, int]:
@@ -59,6 +63,7 @@ class Observed:
             "management applications": len(self.management_applications),
             "applications with credentials": len(self.credentials),
             "role assignments": len(self.role_assignments),
+            "Graph permissions": sum(len(each) for each in self.graph_permissions.values()),
             "environments with roles": len(self.principal_roles),
             "operations of the principal": sum(len(each) for each in self.operations.values()),
             "not checked": len(self.unchecked),
@@ -81,6 +86,7 @@ def differences(expected: Expected, observed: Observed) -> tuple[Difference, ...
         *_applications(expected, observed),
         *_credentials(expected, observed),
         *_assignments(observed),
+        *_graph_permissions(expected, observed),
         *_roles(expected, observed),
         *_operations(expected, observed),
         *(Difference(Kind.NOT_CHECKED, what, "can be checked", why) for what, why in observed.unchecked.items()),
@@ -114,6 +120,15 @@ def _assignments(observed: Observed) -> Iterator[Difference]:
     for assignment in observed.role_assignments:
         said = f"principal {assignment.principal_object_id} has role {assignment.role_definition_id}"
         yield Difference(Kind.ROLE_ASSIGNMENT, f"{assignment.scope} {assignment.id}"[:200], "no role assignment", said)
+
+
+def _graph_permissions(expected: Expected, observed: Observed) -> Iterator[Difference]:
+    for client_id, held in observed.graph_permissions.items():
+        wanted = expected.graph_permissions.get(client_id, frozenset())
+        for permission in sorted(held - wanted):
+            allowed = f"at most {', '.join(sorted(wanted))}" if wanted else "no permission on Microsoft Graph"
+            subject = f"{client_id} {permission}"
+            yield Difference(Kind.GRAPH_PERMISSION, subject, allowed, "has it: remove it in the Entra admin center")
 
 
 def _roles(expected: Expected, observed: Observed) -> Iterator[Difference]:

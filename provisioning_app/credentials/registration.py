@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts_app.cloud import cloud_as
 from accounts_app.models import Tenant, TenantIdentity
 from core_app.errors import DomainError
+from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError, NotFoundError
 from provisioning_app.credentials import rotation
 from provisioning_app.credentials.desk import InForce, desk_with, rotation_identity
@@ -96,7 +95,7 @@ def _row(wanted: Wanted) -> TenantIdentity:
     )
 
 
-@transaction.atomic
+@transactional
 def _inventory(wanted: Wanted) -> Step:
     title = "Enter it in the inventory"
     known = wanted.tenant.identities.filter(purpose=wanted.purpose).first()

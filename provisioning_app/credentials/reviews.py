@@ -6,8 +6,6 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts_app.models import Tenant, TenantIdentity, User
 from accounts_app.roles import Role
 from audit_app.actions import Action
@@ -17,6 +15,7 @@ from core_app import clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError, PermissionRefused
 from core_app.text import clean, has_content
+from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
@@ -31,7 +30,7 @@ Status, Disposition = PrivilegeReview.Status, PrivilegeFinding.Disposition
 EVERY: Final = timedelta(days=90)
 
 
-@transaction.atomic
+@transactional
 def start_review(tenant_id: UUID, *, by: User | None) -> PrivilegeReview:
     """Start a review of the time since the last one; a worker collects its findings.
 
@@ -64,8 +63,8 @@ def start_review(tenant_id: UUID, *, by: User | None) -> PrivilegeReview:
 
 def collect(review_id: UUID) -> None:
     """Look at Microsoft and enter the findings; trouble is noted on the review and the sweep tries again."""
-    review = PrivilegeReview.objects.select_related("tenant").get(pk=review_id)
-    if review.status != Status.COLLECTING:
+    review = PrivilegeReview.objects.select_related("tenant").filter(pk=review_id, status=Status.COLLECTING).first()
+    if review is None:
         return
     try:
         observed = observe(review)
@@ -75,7 +74,7 @@ def collect(review_id: UUID) -> None:
     _enter(review, differences(expected_of(review.tenant), observed), observed.counted())
 
 
-@transaction.atomic
+@transactional
 def _enter(seen: PrivilegeReview, found: tuple[Difference, ...], counted: dict[str, int]) -> None:
     tenant = locked_tenant(seen.tenant_id)
     review = _locked(seen.pk)
@@ -102,7 +101,7 @@ def _enter(seen: PrivilegeReview, found: tuple[Difference, ...], counted: dict[s
     )
 
 
-@transaction.atomic
+@transactional
 def dispose(finding_id: UUID, *, by: User, disposition: str, comment: str) -> PrivilegeFinding:
     """Say what becomes of a finding; until the review is signed this may be changed.
 
@@ -127,7 +126,7 @@ def dispose(finding_id: UUID, *, by: User, disposition: str, comment: str) -> Pr
     return finding
 
 
-@transaction.atomic
+@transactional
 def sign(review_id: UUID, *, by: User) -> PrivilegeReview:
     """Sign a review whose every finding has a disposition.
 

@@ -11,16 +11,16 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import transaction
 
 from accounts_app.models import TenantIdentity, User
 from accounts_app.roles import Role
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
 from audit_app.log import record as log_entry
-from core_app import clock
+from core_app import database_clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError
+from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError, TransientError
 from provisioning_app.credentials.desk import NotYetError, desk_for, rotation_identity
 from provisioning_app.credentials.permissions import require
@@ -38,7 +38,7 @@ _PATIENCE: Final = {
 }
 
 
-@transaction.atomic
+@transactional
 def rotate(tenant_id: UUID, purpose: str, *, by: User | None, kind: str = "") -> RotationRecord:
     """Start the rotation of an identity's credential; a worker performs it.
 
@@ -66,7 +66,7 @@ def rotate(tenant_id: UUID, purpose: str, *, by: User | None, kind: str = "") ->
             f"{identity} is being rotated since {running.started_at:%Y-%m-%d %H:%M} UTC "
             f"({running.get_stage_display().lower()}); wait until that has ended."
         )
-    now = clock.now()
+    now = database_clock.now()
     row = RotationRecord(
         tenant=tenant,
         identity=identity,
@@ -100,7 +100,7 @@ def _secret_name(identity: TenantIdentity, kind: str) -> str:
 
 def due() -> list[UUID]:
     """Return rotations that are due, or whose worker has gone silent."""
-    live = RotationRecord.objects.filter(stage__in=RotationRecord.LIVE, next_at__lte=clock.now())
+    live = RotationRecord.objects.filter(stage__in=RotationRecord.LIVE, next_at__lte=database_clock.expression())
     return list(live.order_by("next_at").values_list("pk", flat=True))
 
 
@@ -136,7 +136,7 @@ def _after_failure(claim: Claim, row: RotationRecord, reason: str, *, may_pass: 
     """Wait and look again, or give up where nothing is in force yet; return whether to go on at once."""
     stage = Stage(row.stage)
     passes = may_pass or stage == Stage.STAGED  # a refusal may only mean that Entra has not spread the credential yet
-    if stage not in _PATIENCE or (passes and clock.now() - row.stage_at < _PATIENCE[stage]):
+    if stage not in _PATIENCE or (passes and database_clock.now() - row.stage_at < _PATIENCE[stage]):
         wait(claim, reason)
         return False
     if stage == Stage.PREPARING:

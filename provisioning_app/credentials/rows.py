@@ -14,7 +14,8 @@ from accounts_app.models import TenantIdentity
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, Actor, service_principal
 from audit_app.log import record as log_entry
-from core_app import clock
+from core_app import database_clock
+from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from provisioning_app.models import RotationRecord
@@ -46,7 +47,7 @@ class Claim:
             FenceLostError: somebody else has it, or the rotation has ended.
         """
         mine = RotationRecord.objects.filter(pk=self.rotation_id, token=self.token, stage__in=RotationRecord.LIVE)
-        if mine.update(next_at=clock.now() + _LEASE) != 1:
+        if mine.update(next_at=database_clock.expression(_LEASE)) != 1:
             raise FenceLostError(self.rotation_id)
 
     def fenced(self) -> RotationRecord:
@@ -57,10 +58,10 @@ class Claim:
 
 def take(rotation_id: UUID) -> Claim | None:
     """Take a due rotation, or return None when it is not due, has ended or is somebody else's."""
-    now = clock.now()
+    now = database_clock.expression()
     with transaction.atomic():
         free = RotationRecord.objects.filter(pk=rotation_id, stage__in=RotationRecord.LIVE, next_at__lte=now)
-        if free.update(token=F("token") + 1, next_at=now + _LEASE) != 1:
+        if free.update(token=F("token") + 1, next_at=database_clock.expression(_LEASE)) != 1:
             return None
         return Claim(rotation_id, RotationRecord.objects.values_list("token", flat=True).get(pk=rotation_id))
 
@@ -76,7 +77,7 @@ def move(claim: Claim, stage: Stage, **columns: Any) -> None:
 
 def enter(row: RotationRecord, stage: Stage) -> None:
     """Enter a stage and save the row, which the caller holds fenced."""
-    now = clock.now()
+    now = database_clock.now()
     row.stage, row.stage_at, row.attempts = stage, now, 0
     if stage not in (Stage.WITHDRAWING, Stage.ABANDONED):
         row.error = ""
@@ -85,19 +86,19 @@ def enter(row: RotationRecord, stage: Stage) -> None:
     row.save()
 
 
-@transaction.atomic
+@transactional
 def wait(claim: Claim, reason: str) -> None:
     """Come back later; a stage that is never given up is reported to the operators once."""
     row = claim.fenced()
     row.error, row.attempts = reason, row.attempts + 1
     pause = _FIRST_PAUSE if row.stage == Stage.STAGED else _FIRST_PAUSE * 2 ** min(row.attempts - 1, 8)
-    row.next_at = clock.now() + min(pause, _LONGEST_PAUSE)
+    row.next_at = database_clock.now() + min(pause, _LONGEST_PAUSE)
     if row.attempts == _REPORTED_AFTER and row.stage not in GIVEN_UP:
         _report(row, f"It stands at: {row.get_stage_display().lower()}, and is tried again.", reason)
     row.save()
 
 
-@transaction.atomic
+@transactional
 def abandon(claim: Claim, reason: str = "") -> None:
     """End a rotation of which nothing is left: log it, tell the operators."""
     row = claim.fenced()

@@ -1,4 +1,4 @@
-"""The register of environments; runs, step records, gaps, rollbacks, findings, rotations, reviews."""
+"""The register of environments; runs, step records, gaps, rollbacks, findings, rotations, reviews, ticks."""
 
 from provisioning_app.models.breaker import CircuitBreaker
 from provisioning_app.models.credential import RotationRecord
@@ -8,6 +8,7 @@ from provisioning_app.models.gap import Gap
 from provisioning_app.models.privilege import PrivilegeFinding, PrivilegeReview
 from provisioning_app.models.rollback import Rollback
 from provisioning_app.models.run import ProvisioningRun, Slot, StepRecord
+from provisioning_app.models.worker_tick import WorkerTick
 
 __all__ = [
     "CircuitBreaker",
@@ -22,4 +23,5 @@ __all__ = [
     "RotationRecord",
     "Slot",
     "StepRecord",
+    "WorkerTick",
 ]

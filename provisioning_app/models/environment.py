@@ -28,7 +28,9 @@ class Environment(models.Model):
     url = models.URLField("URL", blank=True)
     zone = models.PositiveSmallIntegerField(choices=Zone.choices, null=True, blank=True)
     status = models.PositiveSmallIntegerField(choices=EnvironmentStatus.choices, default=EnvironmentStatus.PROVISIONING)
-    created_at = models.DateTimeField(help_text="When the environment was first seen to exist.")
+    created_at = models.DateTimeField(
+        help_text="When the environment came to exist, or was first seen."
+    )
     governed_at = models.DateTimeField(null=True, blank=True, help_text="When every control was first proved.")
     quarantined_at = models.DateTimeField(null=True, blank=True)
     quarantine_reason = models.TextField(blank=True)
@@ -75,7 +77,7 @@ class GovernedControl(models.Model):
     environment = models.ForeignKey(Environment, models.PROTECT, related_name="controls")
     control = models.CharField(max_length=40)
     governed_at = models.DateTimeField(help_text="When it was first read back.")
-    seconds = models.PositiveIntegerField(help_text="Since the environment was first seen to exist.")
+    seconds = models.PositiveIntegerField(help_text="Since the environment came to exist.")
 
     class Meta:
         ordering = ["environment", "governed_at", "id"]

@@ -34,4 +34,4 @@ class Gap(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.request}: {self.step}"
+        return f"{self.request}: {self.step.replace('_', ' ')}"

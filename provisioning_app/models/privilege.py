@@ -54,6 +54,7 @@ class PrivilegeFinding(models.Model):
         MISSING_APPLICATION = "missing_application", "Management application not registered"
         UNEXPECTED_CREDENTIAL = "unexpected_credential", "Unexpected credential"
         ROLE_ASSIGNMENT = "role_assignment", "Power Platform role assignment"
+        GRAPH_PERMISSION = "graph_permission", "Unexpected permission on Microsoft Graph"
         PRINCIPAL_ROLES = "principal_roles", "Roles of the principal in an environment"
         UNEXPLAINED_OPERATION = "unexplained_operation", "Operation outside our runs"
         NOT_CHECKED = "not_checked", "Could not be checked"

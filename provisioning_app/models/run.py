@@ -18,7 +18,7 @@ class ProvisioningRun(models.Model):
     request = models.ForeignKey("requests_app.EnvironmentRequest", models.PROTECT, related_name="runs")
     attempt = models.PositiveSmallIntegerField(default=1)
     plan_version = models.PositiveSmallIntegerField()
-    settings_version = models.PositiveIntegerField()
+    settings_version = models.PositiveBigIntegerField()
     status = models.PositiveSmallIntegerField(choices=RunStatus.choices, default=RunStatus.QUEUED)
 
     step = models.CharField(max_length=40, help_text="The step it stands at.")
@@ -69,6 +69,7 @@ class ProvisioningRun(models.Model):
         ]
         indexes = [
             models.Index(fields=["next_at"], condition=Q(status=RunStatus.RUNNING), name="run_by_due_time"),
+            models.Index(fields=["tenant", "queued_at"], condition=Q(status=RunStatus.QUEUED), name="run_by_queue"),
             models.Index(fields=["watch_at"], condition=Q(watch_at__isnull=False), name="run_by_watch"),
             models.Index(fields=["tenant", "started_at"], name="run_by_start"),
             models.Index(fields=["tenant", "creation_started_at"], name="run_by_creation"),
@@ -116,4 +117,4 @@ class StepRecord(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "step", "attempt"], name="step_attempts_are_numbered")]
 
     def __str__(self) -> str:
-        return f"{self.run}: {self.step} #{self.attempt}"
+        return f"{self.run}: {self.step.replace('_', ' ')} #{self.attempt}"

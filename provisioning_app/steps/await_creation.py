@@ -32,6 +32,7 @@ def perform(context: Context) -> Done | Wait:
     return Done(
         (Entry(Action.ENVIRONMENT_CREATED, (proof,), {"environment_id": environment.id}),),
         run={"environment_id": environment.id, "remote_state": RemoteState.PRESENT, "operation_url": ""},
+        exists_since=environments.exists_since(context, environment.id),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from audit_app.actions import Action
 from microsoft_cloud.bap import Environment, NewEnvironment
-from microsoft_cloud.errors import CloudError, ConflictError, ConflictKind, UntrustedUrlError
+from microsoft_cloud.errors import CloudError, ConflictError, ConflictKind, NotFoundError, UntrustedUrlError
 from provisioning_app.choices import RemoteState
 from provisioning_app.steps import environments
 from provisioning_app.steps.operations import wait_seconds
@@ -23,7 +23,9 @@ def perform(context: Context) -> Done | Wait:
     if context.run.environment_id:
         return Done()
     if found := environments.find_ours(context):
-        return _adopt(found)
+        return _adopt(context, found)
+    if _still_runs(context):
+        return Done()
     if context.is_unknown or "probing_since" in context.facts or context.run.remote_state == RemoteState.UNKNOWN:
         since = datetime.fromisoformat(context.facts.get("probing_since", context.now.isoformat()))
         # An environment that was asked for may stay out of every list for a while (contract §5.11, step 4)
@@ -31,8 +33,19 @@ def perform(context: Context) -> Done | Wait:
             return _keep_probing(context, since)
     if (later := context.reserve_creation()) is not None:
         seconds = (later - context.now).total_seconds()
-        return Wait("the next day: today's creations are used up", seconds)
+        # The day is waited for, not the platform: the step's time begins anew then
+        return Wait("the next day: today's creations are used up", seconds, run={"step_deadline": None})
     return _create(context)
+
+
+def _still_runs(context: Context) -> bool:
+    """Say whether the creation that an earlier attempt of the request started still runs: then that one is awaited."""
+    if not context.run.operation_url:
+        return False
+    try:
+        return not context.cloud.bap.operation(context.run.operation_url).state.is_final
+    except (NotFoundError, UntrustedUrlError):
+        return False  # by its domain name and tag it is found all the same
 
 
 def _create(context: Context) -> Done | Wait:
@@ -72,10 +85,14 @@ def _wanted(context: Context) -> NewEnvironment:
     )
 
 
-def _adopt(found: Environment) -> Done:
+def _adopt(context: Context, found: Environment) -> Done:
     proof = Proof("domain name", "", found.domain_name, found.domain_name)
     entry = Entry(Action.ENVIRONMENT_ADOPTED, (proof,), {"environment_id": found.id})
-    return Done((entry,), run={"environment_id": found.id, "remote_state": RemoteState.PRESENT})
+    return Done(
+        (entry,),
+        run={"environment_id": found.id, "remote_state": RemoteState.PRESENT},
+        exists_since=environments.exists_since(context, found.id),
+    )
 
 
 def _keep_probing(context: Context, since: datetime) -> Wait:

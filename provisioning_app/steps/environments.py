@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from microsoft_cloud.bap import Environment
 from microsoft_cloud.errors import NotFoundError
+from microsoft_cloud.operations import OperationState
 from provisioning_app.choices import RemoteState
 from provisioning_app.steps.outcome import Context, StepFailedError
 
@@ -36,3 +39,17 @@ def find_ours(context: Context) -> Environment | None:
             f"The domain name {context.run.domain_name} belongs to another environment ({environment.display_name})."
         )
     return environment
+
+
+def exists_since(context: Context, environment_id: str) -> datetime:
+    """Return since when an environment has existed, by our clock, however late we have come to see it.
+
+    Only how long its creation took is taken from Microsoft's record: the clocks may differ.
+    """
+    asked = context.request.runs.filter(domain_name=context.run.domain_name, creation_started_at__isnull=False)
+    began = asked.order_by("-creation_started_at").values_list("creation_started_at", flat=True).first()
+    for operation in context.cloud.bap.operations_of(environment_id):
+        begun, ended = operation.created_time, operation.last_action_time
+        if operation.type == "Create" and operation.state == OperationState.SUCCEEDED and begun and ended and began:
+            return min(context.now, began + (ended - begun))
+    return context.now

@@ -6,7 +6,7 @@ from audit_app.actions import Action
 from microsoft_cloud.bap import Environment, Governance
 from provisioning_app.steps import environments
 from provisioning_app.steps.operations import still_running, wait_seconds, watch
-from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, Wait, text
+from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, StepFailedError, Wait, text
 
 MANAGED = "Standard"
 
@@ -15,6 +15,7 @@ def perform(context: Context) -> Done | Wait:
     """Enable Managed Environments with the zone's sharing limit and solution checker, and read every setting back.
 
     Raises:
+        StepFailedError: somebody has put the environment into a group, which hides and locks its settings.
         AttemptFailedError: the operation failed, or a setting did not read back as written.
     """
     if wait := still_running(context, context.cloud.bap.operation, "managed environment"):
@@ -25,7 +26,12 @@ def perform(context: Context) -> Done | Wait:
         return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
     before = context.facts.get("before") or _snapshot(context, environment)
     proofs = _proofs(context, environment, before)
-    if all(proof.holds for proof in proofs) or _is_locked(environment):
+    if _is_locked(environment):
+        raise StepFailedError(
+            "The environment is in an environment group already, so its sharing limits can neither be read nor set. "
+            "Take it out of the group in the admin center, then retry; it joins the right one later."
+        )
+    if all(proof.holds for proof in proofs):
         return _done(proofs)
     if context.facts.get("was_sent"):
         raise AttemptFailedError(

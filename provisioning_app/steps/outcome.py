@@ -53,10 +53,12 @@ class Done:
     Attributes:
         entries: What to log.
         run: Columns of the run to set, for example ``environment_id``.
+        exists_since: When the environment came to exist, where the step has found that out.
     """
 
     entries: tuple[Entry, ...] = ()
     run: Mapping[str, Any] = field(default_factory=dict)
+    exists_since: datetime | None = None
 
     @property
     def proofs(self) -> tuple[Proof, ...]:

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from audit_app.actions import Action
-from provisioning_app.steps.outcome import Context, Done, Entry, Proof
+from microsoft_cloud.dataverse import Role
+from provisioning_app.steps.outcome import Context, Done, Entry, Proof, require_all
 
+_SETTING = "roles of the principal"
 _KEPT_ROLE = "System Customizer"  # enough to repair what this plan sets, without access to business data
 
 
 def perform(context: Context) -> Done:
-    """Read which roles we hold; where the tenant's settings say so, give up System Administrator."""
+    """Read which roles we hold; where the tenant's settings say so, keep only the one that repairs need.
+
+    Raises:
+        AttemptFailedError: the roles did not read back as they should be.
+    """
     dataverse = context.cloud.dataverse(context.run.environment_url)
     me = dataverse.who_am_i()
     before = dataverse.user_roles(me.user_id)
-    if context.settings.reduce_principal_roles and _names(before) != _KEPT_ROLE:
-        context.before_change(Proof("roles of the principal", _names(before), _KEPT_ROLE, _names(before)))
+    if not context.settings.reduce_principal_roles:
+        return _done(Proof(_SETTING, _names(before), _names(before), _names(before)))
+    if _names(before) != _KEPT_ROLE:
+        context.before_change(Proof(_SETTING, _names(before), _KEPT_ROLE, _names(before)))
         if _KEPT_ROLE not in {role.name for role in before}:
             dataverse.assign_user_role(me.user_id, dataverse.role_named(_KEPT_ROLE, me.business_unit_id).id)
         for role in before:
-            if role.name == "System Administrator":
+            if role.name != _KEPT_ROLE:
                 dataverse.remove_user_role(me.user_id, role.id)
-    after = _names(dataverse.user_roles(me.user_id)) if context.settings.reduce_principal_roles else _names(before)
-    desired = _KEPT_ROLE if context.settings.reduce_principal_roles else after
-    return Done((Entry(Action.PRINCIPAL_REVIEWED, (Proof("roles of the principal", _names(before), desired, after),)),))
+    proof = Proof(_SETTING, _names(before), _KEPT_ROLE, _names(dataverse.user_roles(me.user_id)))
+    require_all((proof,))
+    return _done(proof)
 
 
-def _names(roles: tuple[object, ...]) -> str:
-    return ", ".join(sorted(str(getattr(role, "name", "")) for role in roles)) or "none"
+def _done(proof: Proof) -> Done:
+    return Done((Entry(Action.PRINCIPAL_REVIEWED, (proof,)),))
+
+
+def _names(roles: tuple[Role, ...]) -> str:
+    return ", ".join(sorted(role.name for role in roles)) or "none"

@@ -6,12 +6,16 @@ from audit_app.actions import Action
 from microsoft_cloud.errors import NotReadyError
 from provisioning_app.steps import environments
 from provisioning_app.steps.operations import wait_seconds
-from provisioning_app.steps.outcome import Context, Done, Entry, Proof, Wait
+from provisioning_app.steps.outcome import Context, Done, Entry, Proof, Wait, require_all
 from requests_app.choices import LOCATION, EnvironmentType, Region
 
 
 def perform(context: Context) -> Done | Wait:
-    """Wait for linked metadata, management state Ready and a Dataverse organisation that knows us."""
+    """Wait for linked metadata, management state Ready and a Dataverse organisation that knows us.
+
+    Raises:
+        AttemptFailedError: it is not what was asked for: another type, location or organisation.
+    """
     environment = environments.read(context)
     if not environment.has_dataverse or not environment.is_ready:
         return Wait("linked Dataverse metadata and management state Ready", wait_seconds(context, None))
@@ -27,5 +31,6 @@ def perform(context: Context) -> Done | Wait:
         Proof("location", "", LOCATION[Region(request.region)], environment.location),
         Proof("organisation", "", environment.organization_id, me.organization_id),
     )
+    require_all(proofs)
     url = environment.instance_url.rstrip("/")
     return Done((Entry(Action.READINESS_CHECKED, proofs),), run={"environment_url": url})

@@ -24,13 +24,14 @@ def perform(context: Context) -> Done | Wait:
     if environment.ongoing_operation:
         return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
     before = context.facts.get("before", text(environment.security_group_id))
-    proof = Proof("security group", before, text(wanted or None), text(environment.security_group_id))
+    # Without a wish of its own a request takes no restriction away that somebody has put in place meanwhile
+    proof = Proof("security group", before, wanted or before, text(environment.security_group_id))
     if proof.holds:
         name = context.request.security_group_name or "none requested"
         return Done((Entry(Action.SECURITY_GROUP_BOUND, (proof,), {"group": name}),))
     if context.facts.get("was_sent"):
         raise AttemptFailedError(f"The security group is {proof.after} instead of {proof.desired}.")
     context.before_change(proof)
-    started = context.cloud.bap.patch_environment(environment.id, security_group_id=wanted or None)
+    started = context.cloud.bap.patch_environment(environment.id, security_group_id=wanted)
     wait = watch(context, started, "security group")
     return Wait(wait.reason, wait.seconds, {**wait.facts, "before": before})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from unfold.forms import BaseDialogForm
@@ -49,15 +49,22 @@ class RefusalDialog(DecisionDialog):
 class ReasonDialog(BaseDialogForm):
     """A reason that must say something."""
 
-    reason = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        max_length=MAX_TEXT,
-        help_text="What has changed since it failed.",
-    )
+    wanted: ClassVar[str] = "Say why; it is kept in the log, and an examiner reads it."
+    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=MAX_TEXT, help_text=wanted)
 
     def clean_reason(self) -> str:
         """Refuse a reason of nothing but white space or invisible characters."""
-        return with_content(self.cleaned_data["reason"], "Say what has changed since it failed.")
+        return with_content(self.cleaned_data["reason"], self.wanted)
+
+
+class RetryDialog(ReasonDialog):
+    """What has changed, so that it can go well now."""
+
+    wanted = "Say what has changed since it failed."
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = self.wanted
 
 
 def with_content(text: str, message: str) -> str:

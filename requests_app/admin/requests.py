@@ -13,10 +13,11 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from unfold.decorators import display
 
-from accounts_app.admin import scope_for
+from accounts_app.admin import name_actors, scope_for
 from accounts_app.models import BusinessUnit
 from core_app.admin import HistoryAdmin
 from core_app.errors import InvalidInputError, PermissionRefused
+from core_app.text import in_words
 from requests_app import services
 from requests_app.admin.actions import RequestActions
 from requests_app.admin.saved_views import SavedViewFilter
@@ -64,9 +65,10 @@ _FOLLOWED: dict[str, tuple[str, ...]] = {
 
 @admin.register(EnvironmentRequest)
 class EnvironmentRequestAdmin(RequestActions, HistoryAdmin):
+    nothing_here = "There are no requests that you may see."
     form = RequestForm
     list_display = (
-        "request_number",
+        "numbered",
         "environment_name",
         "zone_badge",
         "state_badge",
@@ -193,15 +195,21 @@ class EnvironmentRequestAdmin(RequestActions, HistoryAdmin):
             fresh = self.visible(request, str(row.pk))  # the form may have written what was typed onto its instance
             context["summary"] = summary_of(fresh, request.user)  # type: ignore[arg-type]
             context["row"] = fresh
-            context["state_colour"] = STATE_COLOURS[fresh.get_state_display()]
+            context["state"] = in_words(fresh.get_state_display())
+            context["state_colour"] = STATE_COLOURS[context["state"]]
             context["zone_colour"] = ZONE_COLOURS[fresh.get_zone_display()]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _audit_trail(self, request: HttpRequest, row: EnvironmentRequest) -> str:
-        entries = row.log_entries.order_by("sequence")
+        entries = list(row.log_entries.order_by("sequence"))
+        name_actors(entries)
         return render_to_string("requests_app/audit_trail.html", {"entries": entries}, request)
 
     # Columns
+
+    @display(description="Number", ordering="number")
+    def numbered(self, request: EnvironmentRequest) -> str:
+        return request.request_number
 
     @display(description="Zone", ordering="zone", label=ZONE_COLOURS)
     def zone_badge(self, row: EnvironmentRequest) -> str:
@@ -209,7 +217,7 @@ class EnvironmentRequestAdmin(RequestActions, HistoryAdmin):
 
     @display(description="State", ordering="state", label=STATE_COLOURS)
     def state_badge(self, row: EnvironmentRequest) -> str:
-        return row.get_state_display()
+        return in_words(row.get_state_display())
 
     @display(description="Automatic flags")
     def flags(self, row: EnvironmentRequest) -> str:

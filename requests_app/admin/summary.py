@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.text import capfirst
+
 from accounts_app.models import User
 from accounts_app.services import settings_of
+from core_app.text import in_words
 from gates_app.models import Stage
 from requests_app.choices import State
 from requests_app.directory import Directory
@@ -16,15 +19,18 @@ from requests_app.services.submission import submission_problems
 from requests_app.staging import staged_plan
 
 STATE_COLOURS = {
-    State.DRAFT.label: "",
-    State.SUBMITTED.label: "info",
-    State.PENDING_APPROVAL.label: "warning",
-    State.APPROVED.label: "info",
-    State.REJECTED.label: "danger",
-    State.PROVISIONING.label: "primary",
-    State.COMPLETED.label: "success",
-    State.FAILED.label: "danger",
-    State.WITHDRAWN.label: "",
+    in_words(state.label): colour
+    for state, colour in {
+        State.DRAFT: "",
+        State.SUBMITTED: "info",
+        State.PENDING_APPROVAL: "warning",
+        State.APPROVED: "info",
+        State.REJECTED: "danger",
+        State.PROVISIONING: "primary",
+        State.COMPLETED: "success",
+        State.FAILED: "danger",
+        State.WITHDRAWN: "",
+    }.items()
 }
 ZONE_COLOURS = {"Zone 1": "success", "Zone 2": "warning", "Zone 3": "danger"}
 
@@ -67,5 +73,5 @@ def summary_of(request: EnvironmentRequest, reader: User) -> Summary:
 
 
 def _labelled(problems: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    labels = {field.name: str(field.verbose_name).capitalize() for field in EnvironmentRequest._meta.concrete_fields}
+    labels = {field.name: capfirst(str(field.verbose_name)) for field in EnvironmentRequest._meta.concrete_fields}
     return [(labels.get(name, name), what) for name, what in problems]

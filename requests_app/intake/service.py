@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts_app.models import Tenant, User
 from accounts_app.services import settings_of
 from audit_app.actions import Action
@@ -17,6 +15,7 @@ from audit_app.actors import SYSTEM, Actor, service_principal
 from audit_app.log import record
 from core_app import clock
 from core_app.errors import InvalidInputError, PermissionRefused
+from core_app.transactions import transactional
 from requests_app.directory import Directory, look_up
 from requests_app.intake.document import digest, parse
 from requests_app.intake.payload import PATHS, Payload, path_of, read_payload
@@ -157,7 +156,7 @@ def _checked(payload: Payload, requester: User) -> Directory:
     return directory
 
 
-@transaction.atomic
+@transactional
 def _store(delivery: _Delivery, requester: User, directory: Directory) -> Received:
     # The tenant's row lets the same payload, delivered twice at once, through one after the other.
     tenant = Tenant.objects.select_for_update(no_key=True).get(users=requester)

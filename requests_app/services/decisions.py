@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts_app.models import User
 from accounts_app.roles import Role
 from accounts_app.services import holders
@@ -16,6 +14,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError, PermissionRefused
+from core_app.transactions import transactional
 from gates_app import services as gates
 from gates_app.levels import GateStatus, Outcome
 from gates_app.models import Stage
@@ -50,7 +49,7 @@ def decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str = "", c
         raise
 
 
-@transaction.atomic
+@transactional
 def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, content_hash: str) -> EnvironmentRequest:
     request = locked(request_id)
     if request.state != State.PENDING_APPROVAL or request.gate_id is None:
@@ -73,7 +72,7 @@ def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
     return request
 
 
-@transaction.atomic
+@transactional
 def approve_by_policy(request_id: UUID) -> EnvironmentRequest:
     """Approve a Zone 1 request whose objection window ended without an objection.
 
@@ -88,7 +87,7 @@ def approve_by_policy(request_id: UUID) -> EnvironmentRequest:
     return request
 
 
-@transaction.atomic
+@transactional
 def assign(request_id: UUID, *, to: User, by: User) -> EnvironmentRequest:
     """Assign the open stage: claim it, or hand it to someone who may decide it.
 
@@ -144,7 +143,7 @@ def _pass_on(request: EnvironmentRequest, by: User, details: Mapping[str, object
     tell(Event.DECISION_NEEDED, request, deciders, once=str(following.pk), due=moment(following.escalate_at))
 
 
-@transaction.atomic
+@transactional
 def _remind(stage: Stage) -> bool:
     request = _subject(stage)
     if request is None or not gates.remind(stage):
@@ -155,7 +154,7 @@ def _remind(stage: Stage) -> bool:
     return True
 
 
-@transaction.atomic
+@transactional
 def _escalate(stage: Stage) -> bool:
     request = _subject(stage)
     if request is None or not gates.escalate(stage):
@@ -183,7 +182,7 @@ def _subject(stage: Stage) -> EnvironmentRequest | None:
     return locked(pk) if pk else None
 
 
-@transaction.atomic
+@transactional
 def _record_refusal(request_id: UUID, by: User, outcome: Outcome, refused: PermissionRefused) -> None:
     """The verb rolled back; that it was refused is recorded all the same."""
     request = locked(request_id)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F, Field
 
 from accounts_app.models import BusinessUnit, Tenant, User
@@ -16,6 +15,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.errors import InvalidInputError, PermissionRefused
 from core_app.text import clean, unstorable_reason
+from core_app.transactions import transactional
 from requests_app.models import EnvironmentRequest, RequestCounter, requested_fields
 from requests_app.permissions import creation_refusal, require_edit
 from requests_app.policies.classification import Classification, classify
@@ -41,7 +41,7 @@ class RequestFields(TypedDict, total=False):
     security_group_name: str
 
 
-@transaction.atomic
+@transactional
 def create_draft(
     *,
     by: User,
@@ -106,7 +106,7 @@ def unsaved(**fields: Unpack[RequestFields]) -> EnvironmentRequest:
     return request
 
 
-@transaction.atomic
+@transactional
 def edit_draft(request_id: UUID, *, by: User, **fields: Unpack[RequestFields]) -> EnvironmentRequest:
     """Change fields of a draft and classify it again.
 

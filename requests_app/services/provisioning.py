@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db import transaction
-
 from accounts_app.models import User
 from accounts_app.roles import Role
 from accounts_app.services import holders
@@ -17,13 +15,14 @@ from audit_app.actors import Actor, person
 from core_app import clock
 from core_app.errors import DomainError
 from core_app.text import clean, has_content
+from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import require_retry
 from requests_app.services.rows import locked, move, tell
 
 
-@transaction.atomic
+@transactional
 def begin_provisioning(request_id: UUID, *, by: Actor, run_id: UUID, policy_version: str) -> EnvironmentRequest:
     """A run has claimed the approved request.
 
@@ -44,7 +43,7 @@ def begin_provisioning(request_id: UUID, *, by: Actor, run_id: UUID, policy_vers
     return request
 
 
-@transaction.atomic
+@transactional
 def complete(
     request_id: UUID, *, by: Actor, run_id: UUID, environment_id: str, environment_url: str, open_gaps: list[str]
 ) -> EnvironmentRequest:
@@ -69,7 +68,7 @@ def complete(
     return request
 
 
-@transaction.atomic
+@transactional
 def fail(request_id: UUID, *, by: Actor, run_id: UUID, step: str, reason: str) -> EnvironmentRequest:
     """Provisioning stopped; requester and operators are told why.
 
@@ -93,7 +92,7 @@ def fail(request_id: UUID, *, by: Actor, run_id: UUID, step: str, reason: str) -
     return request
 
 
-@transaction.atomic
+@transactional
 def retry(
     request_id: UUID, *, by: User, reason: str, run_id: UUID, domain_name: str | None = None
 ) -> EnvironmentRequest:

@@ -19,6 +19,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.errors import DomainError, InvalidInputError
 from core_app.text import has_content
+from core_app.transactions import transactional
 from gates_app import services as gates
 from gates_app.levels import Level, Part
 from gates_app.models import Gate
@@ -35,7 +36,7 @@ from requests_app.staging import content_hash
 GATE_KIND = "environment_request"
 
 
-@transaction.atomic
+@transactional
 def submit(request_id: UUID, *, by: User, directory: Directory) -> EnvironmentRequest:
     """Hand a draft in and, unless the directory could not be asked, route it to those who decide.
 
@@ -68,7 +69,7 @@ def submit(request_id: UUID, *, by: User, directory: Directory) -> EnvironmentRe
     return request
 
 
-@transaction.atomic
+@transactional
 def route(request_id: UUID, *, directory: Directory) -> EnvironmentRequest:
     """Route a submitted request whose directory facts had been unavailable.
 
@@ -89,7 +90,7 @@ def route(request_id: UUID, *, directory: Directory) -> EnvironmentRequest:
     return request
 
 
-@transaction.atomic
+@transactional
 def withdraw(request_id: UUID, *, by: User) -> EnvironmentRequest:
     """Take a request back before it is decided.
 
@@ -259,7 +260,7 @@ def moment(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC" if at else "no fixed time"
 
 
-@transaction.atomic
+@transactional
 def delay_routing(request_id: UUID, *, why: str) -> None:
     """Leave a request Submitted and say why; one that went on meanwhile stays as it is."""
     request = locked(request_id)

@@ -51,3 +51,12 @@ def test_names_of_units_differ_below_one_parent_whatever_their_case() -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         BusinessUnit.objects.create(tenant=tenant, parent=group, name="RETAIL")
     BusinessUnit.objects.create(tenant=tenant, parent=unit_of(tenant, "Treasury"), name="Retail")
+
+
+def test_names_of_root_units_differ_within_a_tenant_whatever_their_case() -> None:
+    tenant = make_tenant()
+    (root, *_) = tenant.business_units.filter(parent=None)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        BusinessUnit.objects.create(tenant=tenant, name=root.name.upper())
+    BusinessUnit.objects.create(tenant=tenant, name=f"{root.name} International")
+    BusinessUnit.objects.create(tenant=make_tenant(), name=f"{root.name} International")

@@ -116,19 +116,49 @@ def test_the_workload_alone_reads_the_vault_and_the_directory_reader_alone_reads
     for tenant in simulator_seed.seed("the workload's secret")["tenants"]:
         by_name = {item["display_name"]: item for item in tenant["applications"]}
         assert tenant["key_vault_readers"] == [by_name["ELM-Workload"]["client_id"]]
-        assert {name for name, item in by_name.items() if item["graph_permissions"]} == {"ELM-Directory-Reader"}
+        assert {name: item["graph_permissions"] for name, item in by_name.items() if item["graph_permissions"]} == {
+            "ELM-Directory-Reader": ["Group.Read.All", "GroupMember.Read.All", "User.Read.All"],
+            "ELM-Credential-Rotation": ["Application.ReadWrite.OwnedBy"],
+        }
+        assert tenant["key_vault_officers"] == [by_name["ELM-Credential-Rotation"]["client_id"]]
         managing = {name for name, item in by_name.items() if item.get("management_application")}
         assert managing == {"ELM-Provisioning-ServicePrincipal"}
 
 
-def test_secrets_differ_from_start_to_start_and_only_their_owner_reads_them(tmp_path: Path) -> None:
+def test_secrets_differ_from_world_to_world_and_only_their_owner_reads_them(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    simulator_seed.write(folder)
+    assert simulator_seed.write(folder)
     first = folder.seed.read_text(), folder.workload_secret.read_text()
-    simulator_seed.write(folder)
+    assert simulator_seed.write(folder)
     assert folder.seed.read_text() != first[0]
     assert folder.workload_secret.read_text() != first[1]
     assert {path.stat().st_mode & 0o077 for path in (folder.seed, folder.workload_secret)} == {0}
+
+
+def test_a_world_that_is_kept_keeps_the_secret_by_which_the_workload_enters_it(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    simulator_seed.write(folder)
+    secret = folder.workload_secret.read_text()
+    folder.world.write_text("{}")
+    assert not simulator_seed.write(folder)
+    assert folder.workload_secret.read_text() == secret
+    folder.workload_secret.unlink()
+    assert simulator_seed.write(folder)
+    assert not folder.world.exists()
+
+
+@pytest.mark.django_db
+def test_a_rotated_identity_stays_rotated_unless_the_cloud_is_a_new_one() -> None:
+    people.set_up(password=PASSWORD, key_vault_url=VAULT)
+    rotated = {"kind": TenantIdentity.Kind.CERTIFICATE, "secret_name": "ELM-ServicePrincipal-Certificate"}
+    row = TenantIdentity.objects.filter(purpose=TenantIdentity.Purpose.PROVISIONING).first()
+    assert row is not None
+    TenantIdentity.objects.filter(pk=row.pk).update(**rotated)
+    people.set_up(password=PASSWORD, key_vault_url=VAULT, is_new_cloud=False)
+    assert TenantIdentity.objects.filter(pk=row.pk, **rotated).exists()
+    people.set_up(password=PASSWORD, key_vault_url=VAULT)
+    row.refresh_from_db()
+    assert (row.kind, row.secret_name) == (TenantIdentity.Kind.SECRET, "ELM-ServicePrincipal-Secret")
 
 
 # Folder

@@ -10,6 +10,7 @@ import pytest
 import stamina
 
 from core_app.clock import ManualClock
+from tests.faults.clusters import cluster, make_real_world, pending, private_cluster  # noqa: F401 - fixtures
 from tests.faults.invariants import check_invariants
 from tests.microsoft import Simulator, World, WorldMaker, simulator, world  # noqa: F401 - fixtures
 
@@ -48,3 +49,9 @@ def reads_are_repeated_at_once() -> Iterator[None]:
     """A read is repeated as often as ever, only nobody waits in between."""
     with stamina.set_testing(True, attempts=3):
         yield
+
+
+@pytest.fixture
+def brief(make_world: WatchedWorldMaker) -> World:
+    """A tenant that probes two minutes for what may have been created."""
+    return make_world(propagation_seconds=120)

@@ -1,25 +1,17 @@
-"""Crash points: every commit and every call of a run, and a way to die right before or right after one of them.
-
-As a program it dies for good: ``python -m tests.faults.crashing TENANT NOW KIND PLACE OCCURRENCE WHEN`` provisions
-until that point and ends there with status 137, as the kernel's memory killer would end it.
-"""
+"""Crash points: every commit and every call of a run, and a way to die right before or right after one of them."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from types import FrameType
 from typing import Any
 from unittest.mock import patch
-from uuid import UUID
 
-import django
 import httpx
 from django.db import connection, transaction
 
@@ -27,7 +19,6 @@ _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
 _ORGANISATION = re.compile(r"^/[^/]+(?=/api/data/)")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _OURS = ("provisioning_app", "requests_app", "accounts_app")
-KILLED = 137
 
 
 class Crashed(BaseException):
@@ -101,8 +92,7 @@ class _Watch:
         """Send a request; when the observer dies after it, the service has executed it."""
         if str(request.url).startswith(self.besides):
             return _send(client, request, **options)
-        path = _GUID.sub("{id}", _ORGANISATION.sub("/{organisation}", request.url.path))
-        here = self.point("call", f"{request.method} {path}")
+        here = self.point("call", place_of(request.method, request.url.path))
         self.observe(here, "before")
         response = _send(client, request, **options)
         try:
@@ -111,6 +101,11 @@ class _Watch:
             response.close()
             raise
         return response
+
+
+def place_of(method: str, path: str) -> str:
+    """Return method and path of a call with everything left out that differs from run to run."""
+    return f"{method} {_GUID.sub('{id}', _ORGANISATION.sub('/{organisation}', path))}"
 
 
 @contextmanager
@@ -169,21 +164,3 @@ def _place() -> str:
             return f"{module}.{frame.f_code.co_name}"
         frame = frame.f_back
     return "elsewhere"
-
-
-def _die(tenant: str, now: str, kind: str, place: str, occurrence: str, when: str) -> None:
-    """Provision a tenant's requests in this process until it dies."""
-    from core_app import clock  # noqa: PLC0415 - Django has to be set up first
-    from provisioning_app import services  # noqa: PLC0415
-
-    point = Point(kind, place, int(occurrence))
-    then = clock.ManualClock(datetime.fromisoformat(now))
-    with clock.using(then), crash(point, when, die=lambda: os._exit(KILLED)):
-        services.dispatch(UUID(tenant))
-        for run_id in services.due_runs():
-            services.advance(run_id)
-
-
-if __name__ == "__main__":
-    django.setup()
-    _die(*sys.argv[1:])

@@ -1,23 +1,27 @@
 """What must hold whatever happened (durable-runner.md §1.4): I1 to I9 and I12, from our rows and from Microsoft's side.
 
-I10 (anchors) and I11 (a worker is alive) need processes that no simulated second has.
+I11 (nothing is due and unclaimed) is asked where workers were there to claim it. I10 (anchors) needs anchors.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
+from uuid import UUID
 
 from accounts_app.models import TenantIdentity
 from accounts_app.services import settings_of
 from audit_app.models import ProvisioningLog
 from audit_app.verify import verify_log
+from core_app import clock
 from gates_app.levels import Part
 from gates_app.models import Decision, GateParty
 from provisioning_app import plan
 from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, RemoteState, RunStatus, StepOutcome
+from provisioning_app.lease import claimable
 from provisioning_app.models import Environment, Gap, ProvisioningRun, Slot, StepRecord
 from requests_app.choices import TERMINAL_STATES, State
 from requests_app.models import EnvironmentRequest
@@ -30,13 +34,29 @@ _ENDED = (RunStatus.COMPLETED, RunStatus.FAILED)
 
 def check_invariants(world: World) -> None:
     """Assert I1 to I9 and I12 of one tenant; the failing one is named in the assertion."""
+    check_log()
+    check_tenant(world)
+
+
+def check_log() -> None:
+    """Assert I5 and I6 of everybody: every chain counts 1..n without gaps and folds into the state of its subject."""
+    assert verify_log().findings == [], "I5, I6"
+
+
+def check_nothing_is_overdue() -> None:
+    """Assert I11 of everybody: no run has been due and nobody's for longer than a minute; only where workers live."""
+    overdue = claimable().filter(next_at__lt=clock.now() - timedelta(minutes=1))
+    assert not overdue.exists(), f"I11: {list(overdue)} is due and nobody claims it"
+
+
+def check_tenant(world: World) -> None:
+    """Assert everything but the log, which is everybody's, of one tenant."""
     state = world.simulator.control("GET", "/state", tenant=str(world.tenant_id))
     environments = [item for item in state["environments"] if not item["is_default"] and item["life"] not in _GONE]
     _one_live_run_per_request(world)
     _one_environment_per_request(environments)
     _every_environment_of_ours_has_an_owner(world, state, environments)
     _limits(world, state)
-    _log()
     _completed_is_governed(world, environments)
     _nobody_decided_on_their_own(world)
     _leases_only_grow(world)
@@ -63,10 +83,11 @@ def _every_environment_of_ours_has_an_owner(
     identity = world.people.tenant.identities.get(purpose=TenantIdentity.Purpose.PROVISIONING)
     (tenant,) = state["tenants"]
     applications = {item["client_id"]: item["object_id"] for item in tenant["applications"]}
+    register = {row.environment_id: row for row in Environment.objects.filter(tenant=world.people.tenant)}
     for item in environments:
         if item["created_by"]["id"] != applications.get(str(identity.client_id)):
             continue
-        registered = Environment.objects.filter(tenant=world.people.tenant, environment_id=item["id"]).first()
+        registered = register.get(item["id"])
         if registered is None:
             run = _runs(world).filter(domain_name=item["domain"]).order_by("-attempt").first()
             is_known = run is not None and (run.status in LIVE_STATUSES or run.remote_state == RemoteState.UNKNOWN)
@@ -95,33 +116,35 @@ def _at_most(number: int, moments: list[datetime]) -> None:
         assert later - first >= timedelta(minutes=1), f"I4: more than {number} within a minute from {first}"
 
 
-def _log() -> None:
-    """The verification walks every chain (sequence 1..n without gaps) and folds it into the state of its subject."""
-    assert verify_log().findings == [], "I5, I6"
-
-
 def _completed_is_governed(world: World, environments: list[dict[str, Any]]) -> None:
+    tenant = world.people.tenant
     existing = {item["id"]: item for item in environments}
-    completed = EnvironmentRequest.objects.filter(tenant=world.people.tenant, state=State.COMPLETED)
-    for request in completed:
-        run = request.runs.get(status=RunStatus.COMPLETED)
+    runs: dict[UUID, list[ProvisioningRun]] = defaultdict(list)
+    for run in _runs(world).filter(status=RunStatus.COMPLETED):
+        runs[run.request_id].append(run)
+    outcomes: dict[UUID, dict[str, int]] = defaultdict(dict)
+    records = StepRecord.objects.filter(run__tenant=tenant).order_by("run__attempt", "began_at", "attempt")
+    for request_id, step, outcome in records.values_list("run__request_id", "step", "outcome"):
+        outcomes[request_id][step] = outcome
+    gaps: dict[UUID, dict[str, bool]] = defaultdict(dict)  # request → step → whether it is still open
+    found = Gap.objects.filter(request__tenant=tenant).order_by("opened_at")
+    for request_id, step, closed_at in found.values_list("request_id", "step", "closed_at"):
+        gaps[request_id][step] = gaps[request_id].get(step, False) or closed_at is None
+    settings = cache(lambda version: settings_of(tenant, version))
+    for request in EnvironmentRequest.objects.filter(tenant=tenant, state=State.COMPLETED):
+        (run,) = runs[request.pk]
         assert request.environment_id == run.environment_id != "", f"I7: {request} has no environment"
-        results = dict(
-            StepRecord.objects.filter(run__request=request).order_by("began_at").values_list("step", "outcome")
-        )
-        baseline = settings_of(request.tenant, run.settings_version).baselines[request.zone]
+        baseline = settings(run.settings_version).baselines[request.zone]
         for step in plan.PLANS[run.plan_version]:
-            has_gap = Gap.objects.filter(run__request=request, step=step.key).exists()
-            may_be_open = has_gap and not step.blocks(baseline)
-            done = results.get(step.key) == StepOutcome.DONE
+            may_be_open = step.key in gaps[request.pk] and not step.blocks(baseline)
+            done = outcomes[request.pk].get(step.key) == StepOutcome.DONE
             assert done or may_be_open, f"I7: {request} is completed without {step.key}"
         actual = existing.get(request.environment_id)
         if actual is not None:  # a person may have deleted it since
-            _really_governed(request, actual)
+            _really_governed(request, actual, {step for step, is_open in gaps[request.pk].items() if is_open})
 
 
-def _really_governed(request: EnvironmentRequest, actual: dict[str, Any]) -> None:
-    gaps = set(Gap.objects.filter(request=request, closed_at__isnull=True).values_list("step", flat=True))
+def _really_governed(request: EnvironmentRequest, actual: dict[str, Any], gaps: set[str]) -> None:
     assert actual["protection_level"] == "Standard", f"I7: {request} is not managed"
     assert (actual["security_group_id"] or "") == request.security_group_id, f"I7: {request} is open to others"
     assert actual["environment_group_id"] or "environment_group" in gaps, f"I7: {request} is in no group"
@@ -130,19 +153,26 @@ def _really_governed(request: EnvironmentRequest, actual: dict[str, Any]) -> Non
 
 
 def _nobody_decided_on_their_own(world: World) -> None:
-    for decision in Decision.objects.filter(gate__tenant=world.people.tenant, decided_by__isnull=False):
+    parts: dict[tuple[UUID, str], set[int]] = defaultdict(set)
+    parties = GateParty.objects.filter(gate__tenant=world.people.tenant)
+    for gate_id, key, part in parties.values_list("gate_id", "person_key", "part"):
+        parts[gate_id, key].add(part)
+    decisions = Decision.objects.filter(gate__tenant=world.people.tenant, decided_by__isnull=False)
+    for decision in decisions.select_related("decided_by"):
         person = decision.decided_by
         assert person is not None
         key = str(person.entra_object_id or person.pk)
-        parts = set(GateParty.objects.filter(gate=decision.gate, person_key=key).values_list("part", flat=True))
-        assert parts == {Part.DECIDER}, f"I8: {person} also had another part at {decision.gate}"
+        assert parts[decision.gate_id, key] == {Part.DECIDER}, f"I8: {person} also had another part at {decision.gate}"
 
 
 def _leases_only_grow(world: World) -> None:
+    records: dict[UUID, list[StepRecord]] = defaultdict(list)
+    for record in StepRecord.objects.filter(run__tenant=world.people.tenant).defer("proof", "error"):
+        records[record.run_id].append(record)
     for run in _runs(world):
         place = {step.key: number for number, step in enumerate(plan.PLANS[run.plan_version])}
-        records = sorted(run.steps.all(), key=lambda record: (place[record.step], record.attempt))
-        tokens = [record.lease_token for record in records]
+        ordered = sorted(records[run.pk], key=lambda record: (place[record.step], record.attempt))
+        tokens = [record.lease_token for record in ordered]
         assert tokens == sorted(tokens), f"I9: an older token wrote into {run}: {tokens}"
         assert all(token <= run.lease_token for token in tokens), f"I9: {run}"
 
@@ -154,7 +184,10 @@ def _nothing_terminal_changes(world: World) -> None:
         assert chain not in ended, f"I12: {chain} went on after its end"
         if to_state in TERMINAL_STATES:
             ended.add(chain)
-    for run in _runs(world):
-        statuses = list(run.history.order_by("history_date").values_list("status", flat=True))
-        after_end = statuses[next((i for i, status in enumerate(statuses) if status in _ENDED), len(statuses)) :]
-        assert len(set(after_end)) <= 1, f"I12: {run} went on after its end: {statuses}"
+    statuses: dict[UUID, list[int]] = defaultdict(list)
+    history = ProvisioningRun.history.filter(tenant=world.people.tenant).order_by("history_date")
+    for run_id, status in history.values_list("id", "status"):
+        statuses[run_id].append(status)
+    for run_id, seen in statuses.items():
+        after_end = seen[next((index for index, status in enumerate(seen) if status in _ENDED), len(seen)) :]
+        assert len(set(after_end)) <= 1, f"I12: run {run_id} went on after its end: {seen}"

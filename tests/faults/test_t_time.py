@@ -1,28 +1,35 @@
-"""T1 and T3 to T6 of the fault list: clocks that jump, days that end, deadlines nobody was there for.
+"""T1 to T6 of the fault list: clocks that jump or differ, days that end, deadlines nobody was there for.
 
-T2 needs the time-stamp authority of the anchors.
+T2 against the database's clock, which only PostgreSQL has: tests/provisioning_app/test_clocks.py.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.urls import reverse
 
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
 from microsoft_cloud.faults import retry_after_seconds
 from microsoft_cloud.fields import moment
 from notifications_app.models import OutboxMessage
-from provisioning_app import lease, results, runner, services
+from provisioning_app import clocks, lease, results, runner, services
+from provisioning_app.choices import FindingKind
 from provisioning_app.lease import LeaseLostError
 from provisioning_app.models import ProvisioningRun
 from provisioning_app.plan import step
 from provisioning_app.steps.outcome import Done
 from requests_app.choices import State, Zone
-from tests.provisioning_app.reconciling import calls
+from tests.provisioning_app.reconciling import calls, findings_of, let_pass, with_one_clock
+from tests.screens import client_of
 
 pytestmark = pytest.mark.simulated
+
+# Simulated time can be compared with the simulator's clock, not with the one of a real PostgreSQL
+microsoft_only = pytest.mark.sqlite
 
 CREATE = {"method": "POST", "path": r"BusinessAppPlatform/environments\?"}
 
@@ -84,6 +91,61 @@ def test_t01_a_lease_that_a_jump_ended_early_has_one_writer(world):
     second.give_back()
     world.run_until_settled()
     assert len(world.environments) == 1
+
+
+@microsoft_only
+def test_t02_a_host_that_is_five_minutes_off_warns_operators_until_it_is_right_again(world):
+    with_one_clock(world)
+    clocks.compare_clocks("host-1")
+    assert findings_of(world, FindingKind.CLOCKS_DIFFER) == []
+
+    world.clock.advance(minutes=5)
+    clocks.compare_clocks("host-1")
+    clocks.compare_clocks("host-1")
+    world.clock.advance(minutes=-5)
+    clocks.compare_clocks("host-2")  # that one is right, which says nothing about the other
+
+    (finding,) = findings_of(world, FindingKind.CLOCKS_DIFFER)
+    assert (finding.subject, finding.resolved_at) == ("host-1 and Microsoft", None)
+    seconds = int(re.search(r"(\d+) s apart; the host's is ahead", finding.detail)[1])
+    assert 270 <= seconds <= 301  # ours stands still in a test, Microsoft's goes on, and tells whole seconds
+    assert OutboxMessage.objects.filter(event="finding_opened", recipient=world.people.operator).count() == 1
+    page = client_of(world.people.operator).get(reverse("admin:provisioning_app_reconciliationfinding_changelist"))
+    assert "host-1 and Microsoft" in page.content.decode()
+
+    clocks.compare_clocks("host-1")
+    finding.refresh_from_db()
+    assert finding.resolved_at is not None
+    log = ProvisioningLog.objects.filter(chain=world.people.tenant.log_chain().key).order_by("sequence")
+    assert [entry.action for entry in log][-2:] == [Action.FINDING_OPENED, Action.FINDING_RESOLVED]
+
+
+@microsoft_only
+def test_t02_a_host_that_is_not_heard_of_any_more_is_forgotten_after_a_day(world):
+    with_one_clock(world)
+    world.clock.advance(minutes=-5)
+    clocks.compare_clocks("host-1")
+    world.clock.advance(minutes=5)
+
+    let_pass(world, hours=23)
+    clocks.compare_clocks("host-2")
+    assert len(findings_of(world, FindingKind.CLOCKS_DIFFER, resolved_at__isnull=True)) == 1
+    let_pass(world, hours=2)
+    clocks.compare_clocks("host-2")
+    assert findings_of(world, FindingKind.CLOCKS_DIFFER, resolved_at__isnull=True) == []
+
+
+@microsoft_only
+def test_t02_what_cannot_be_compared_warns_of_nothing_and_forgets_nothing(world):
+    with_one_clock(world)
+    world.clock.advance(minutes=5)
+    clocks.compare_clocks("host-1")
+    world.fault(host="bap", path=r"/tenant\?", status=500, count=0)
+    clocks.compare_clocks("host-1")
+    clocks.compare_clocks("host-2")
+
+    (finding,) = findings_of(world, FindingKind.CLOCKS_DIFFER)
+    assert (finding.subject, finding.resolved_at) == ("host-1 and Microsoft", None)
 
 
 def test_t03_creations_are_counted_per_utc_day_also_across_midnight(make_world, clock):

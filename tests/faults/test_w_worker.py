@@ -1,8 +1,7 @@
 """W1 to W6 and W8 to W12 of the fault list: what becomes of a run whose worker dies, stalls, doubles or meets a bug.
 
-On real processes: test_crash_points (killed), tests/flows/test_crash.py (killed, broker down). W14 belongs to the
-clients (test_pool, test_identity). W7 (drain on SIGTERM) and W13 (a blocked event loop; there is none here, a worker
-is a process that a lease watches) need a lane of real processes.
+Elsewhere: every point of a run, killed for good (test_crash_points); plans that a release does not know (test_w_plans);
+W7, W13 and once more W6 on real workers (test_w_processes); W14 (test_w_fork).
 """
 
 from __future__ import annotations

@@ -35,10 +35,10 @@ def postgresql() -> Iterator[str]:
         psycopg.connect(named).close()
         yield named
         return
-    programs = _postgresql_programs()
+    programs = postgresql_programs()
     with tempfile.TemporaryDirectory(prefix="elm-postgresql-") as folder:
-        account = _unprivileged(Path(folder))
-        data, port = f"{folder}/data", _free_port()
+        account = unprivileged(Path(folder))
+        data, port = f"{folder}/data", free_port()
         quiet = {"check": True, "stdout": subprocess.DEVNULL, **account}
         initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
         subprocess.run(initdb, **quiet)
@@ -65,14 +65,19 @@ def redis_server() -> Iterator[str]:
     if program is None:
         raise UnavailableError("no redis-server is installed and ELM_TEST_REDIS_URL is not set")
     with tempfile.TemporaryDirectory(prefix="elm-redis-") as folder:
-        port = _free_port()
+        port = free_port()
         command = [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, "--save", ""]
         url = f"redis://127.0.0.1:{port}/0"
         with _running(command, lambda: _ping(url), Path(folder) / "log"):
             yield url
 
 
-def _postgresql_programs() -> Path:
+def postgresql_programs() -> Path:
+    """Return the folder with PostgreSQL's programs.
+
+    Raises:
+        UnavailableError: none is installed.
+    """
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
     for folder in [*map(Path, os.environ["PATH"].split(os.pathsep)), *versions]:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
@@ -80,8 +85,15 @@ def _postgresql_programs() -> Path:
     raise UnavailableError("no PostgreSQL server is installed and ELM_TEST_DATABASE_URL is not set")
 
 
-def _unprivileged(folder: Path) -> dict[str, object]:
-    """Give the folder to an ordinary account when we are root, as whom PostgreSQL refuses to run."""
+def unprivileged(folder: Path) -> dict[str, object]:
+    """Give the folder to an ordinary account when we are root, as whom PostgreSQL refuses to run.
+
+    Returns:
+        What :class:`subprocess.Popen` needs to run a program as that account; nothing when we are not root.
+
+    Raises:
+        UnavailableError: there is no such account.
+    """
     if os.geteuid() != 0:
         return {}
     accounts = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -125,7 +137,8 @@ def _ping(url: str) -> None:
         client.ping()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this host that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

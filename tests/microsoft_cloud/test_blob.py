@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import httpx
 import pytest
@@ -252,3 +253,30 @@ def test_the_account_may_come_from_the_endpoints_and_must_be_a_storage_account(c
     for url in ("https://elm.evil.example", "https://kv-elm.vault.azure.net", "http://x.blob.core.windows.net", ""):
         with pytest.raises(UntrustedUrlError):
             cloud.blob(url)
+
+
+NOW = {"Date": format_datetime(datetime.now(UTC), usegmt=True)}
+
+
+def test_what_is_kept_is_written_once_and_confirmed_when_it_is_there_already(microsoft, store):
+    microsoft.says(201).says(200, headers=HEAD | NOW)
+    first = store.keep("evidence", NAME, b"{}", policy=POLICY)
+    microsoft.answers.clear()
+    microsoft.says(409, headers={"x-ms-error-code": "BlobImmutableDueToPolicy"}).says(200, body=b"{}")
+    microsoft.says(200, headers=HEAD | NOW)
+    assert store.keep("evidence", NAME, b"{}", policy=POLICY) == first
+
+
+def test_a_conflict_of_another_kind_is_not_explained_away(microsoft, store):
+    microsoft.says(409, headers={"x-ms-error-code": "ContainerImmutableStorageWithVersioningNotEnabled"})
+    with pytest.raises(ConflictError) as failed:
+        store.keep("evidence", NAME, b"{}", policy=POLICY)
+    assert (failed.value.kind, len(microsoft.requests)) == (ConflictKind.UNKNOWN, 1)
+
+
+@pytest.mark.parametrize("date", [{}, {"Date": "yesterday"}, {"Date": "Mon, 21 Nov 2033 12:00:00 GMT"}])
+def test_what_is_kept_at_a_time_that_proves_nothing_is_refused(microsoft, store, date):
+    microsoft.says(201).says(200, headers=HEAD | date)
+    with pytest.raises(PermanentError, match="Correct the clock") as failed:
+        store.keep("evidence", NAME, b"{}", policy=POLICY)
+    assert (failed.value.code, failed.value.maybe_executed) == ("ClocksDiffer", True)

@@ -5,7 +5,9 @@ import json
 import logging
 import os
 import threading
+import time
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
@@ -15,7 +17,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from microsoft_cloud import ClientCertificate, ClientSecret, Cloud, Endpoints, Identity, WorkloadIdentity, identity
+from microsoft_cloud import (
+    ClientCertificate,
+    ClientSecret,
+    Cloud,
+    Endpoint,
+    Endpoints,
+    Identity,
+    WorkloadIdentity,
+    identity,
+    pool,
+)
 from microsoft_cloud.errors import AuthenticationError, NotReadyError, ThrottledError, TransientError
 
 TENANT = "11111111-1111-4111-8111-111111111111"
@@ -333,5 +345,21 @@ def test_only_a_known_microsoft_login_is_asked_about_itself(principal, monkeypat
     identity._azure_credential(principal, Endpoints.public(), None)
     identity._azure_credential(principal, Endpoints.from_mapping({"login": "https://localhost:1", "ca": "x.pem"}), None)
     assert [options["disable_instance_discovery"] for options in seen] == [False, True]
-    assert [options.get("connection_verify") for options in seen] == [None, "x.pem"]
+    assert [options["transport"].connection_config.verify for options in seen] == [True, "x.pem"]
     assert {options["retry_total"] for options in seen} == {0}
+
+
+def test_entra_is_waited_for_no_longer_than_is_left_of_the_call(entra, endpoints, principal, serve, ca_file):
+    released = threading.Event()
+    silent = serve(lambda _handler: released.wait(30)).origin
+    began = time.monotonic()
+    try:
+        with pytest.raises(TransientError, match="could not be reached"), pool.deadline(0.3):
+            principal.token(replace(endpoints, login=Endpoint(silent)), BAP_SCOPE)
+    finally:
+        released.set()
+    assert time.monotonic() - began < 5
+    with pytest.raises(TransientError, match="could not be reached"), pool.deadline(0):
+        principal.token(endpoints, BAP_SCOPE)
+    assert (entra.discoveries, entra.forms) == (0, [])
+    assert principal.token(endpoints, BAP_SCOPE) == "token-1"

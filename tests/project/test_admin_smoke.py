@@ -31,11 +31,12 @@ ROLES = {
     Role.OPERATOR: "operator",
     Role.AUDITOR: "auditor",
 }
-MECHANICS = {  # rows that only make a rule hold: counters, chain heads, slots, who takes part, grants
+MECHANICS = {  # rows that only make a rule hold: counters, chain heads, slots, who takes part, grants, ticks
     "RequestCounter",
     "ChainHead",
     "Slot",
     "GateParty",
+    "WorkerTick",
 }
 
 

@@ -98,6 +98,23 @@ def test_sqlite_knows_no_roles(settings: Settings) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.django_db
+def test_a_session_that_would_wait_for_ever_is_named() -> None:
+    assert checks.every_wait_ends(databases=["default"]) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = 0")
+    (message,) = checks.every_wait_ends(databases=["default"])
+    assert message.id == "elm.W004"
+    assert "lock_timeout" in message.msg
+
+
+@pytest.mark.sqlite
+@pytest.mark.django_db
+def test_sqlite_always_stops_waiting() -> None:
+    assert checks.every_wait_ends(databases=["default"]) == []
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
 class TestRoles:
     """The role that the application connects as; it is created in the test's transaction and gone after it."""
 

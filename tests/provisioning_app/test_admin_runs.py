@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import reverse
 
+from audit_app.actions import Action
 from requests_app.choices import State, Zone
 from tests.screens import client_of, page_of, press, state_of, told
 
@@ -82,3 +84,50 @@ def test_an_operator_lets_a_halted_tenant_go_on(world):
     assert world.halted
     client_of(people.operator).post(address, {"_form_submitted": "on", "reason": "The secret was renewed."})
     assert not world.halted
+
+
+def test_a_run_and_its_environment_name_each_other_the_steps_and_the_seconds_per_control(world):
+    request = world.provision(Zone.ZONE_3)
+    run, environment = request.runs.get(), request.environments.get()
+    client = client_of(world.people.operator)
+    of_run, of_environment, of_request = (
+        client.get(page_of(row)).content.decode() for row in (run, environment, request)
+    )
+
+    assert page_of(environment) in of_run
+    assert page_of(run) in of_environment
+    assert page_of(environment) in of_request
+    assert page_of(run) in of_request
+    assert "Auditing and session" in of_run
+    assert "await_creation" not in of_run
+    for control in environment.controls.all():
+        for page in (of_run, of_environment, of_request):
+            assert f">{control.control}</td>" in page
+            assert f">{control.seconds} s</td>" in page
+
+    answer = client.post(page_of(environment, "quarantine"), {"_form_submitted": "on", "reason": " "})
+    assert "Say why; it is kept in the log" in answer.content.decode()
+
+
+def test_the_controls_of_a_failed_environment_are_shown_as_not_proved(world, failed):
+    page = client_of(world.people.operator).get(page_of(failed)).content.decode()
+
+    assert page.count("not proved yet, still growing") == 8
+
+
+def test_history_and_log_say_what_numbers_stand_for_and_name_the_service_principal(world):
+    request = world.provision(Zone.ZONE_2)
+    entry = request.log_entries.get(action=Action.PROVISIONING_COMPLETED)
+    client = client_of(world.people.auditor)
+    name = world.people.tenant.identities.get(purpose="provisioning").display_name
+
+    history = client.get(page_of(request, "history")).content.decode()
+    assert "Provisioning → Completed" in history
+    assert "Deleted" not in history
+    assert "+00:00" not in history
+    listed = client.get(reverse("admin:audit_app_provisioninglog_changelist")).content.decode()
+    assert name in listed
+    assert entry.actor not in listed
+    page = client.get(page_of(entry)).content.decode()
+    assert f"{name} ({entry.actor})" in page
+    assert "Provisioning → Completed" in page

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from audit_app.actions import Action
 from audit_app.verify import verify_log
 from core_app.errors import DomainError, PermissionRefused
 from microsoft_cloud.bap import Governance
+from provisioning_app import attest as attestation
 from provisioning_app import services
 from requests_app.choices import State, Zone
 from tests.provisioning_app.reconciling import MANAGED, REFUSED, calls, failed_at_managed, let_pass, our_cloud
@@ -69,6 +72,18 @@ def test_what_was_not_done_is_refused_with_what_differs_and_nothing_is_changed(w
     request.refresh_from_db()
     assert request.state == State.FAILED
     assert not request.log_entries.filter(action=Action.STEP_ATTESTED).exists()
+
+
+def test_a_person_waits_for_the_look_only_so_long(world, monkeypatch):
+    assert attestation.ANSWER_SECONDS == 20
+    monkeypatch.setattr(attestation, "ANSWER_SECONDS", 0.5)
+    request, began = failed_at_managed(world), time.monotonic()
+    world.fault(host="bap", method="GET", delay=2, count=0)
+
+    with pytest.raises(DomainError, match="could not be read back, so it is not accepted"):
+        attest(world, request)
+
+    assert time.monotonic() - began < 1.8
 
 
 def test_one_wrong_setting_is_named_and_the_right_ones_are_not(world):

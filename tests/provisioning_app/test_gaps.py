@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from audit_app.actions import Action
 from audit_app.verify import verify_log
 from provisioning_app import services
 from provisioning_app.models import Gap
-from provisioning_app.plan import step
+from provisioning_app.plan import PLANS, step
 from provisioning_app.steps.outcome import Done
 from requests_app.choices import State
 
@@ -69,3 +71,24 @@ def test_a_gap_that_another_sweep_has_closed_is_not_closed_again(world, complete
     services._close(seen, step(1, "dlp"), Done())
 
     assert completed.log_entries.filter(action=Action.GAP_CLOSED, action_details__step="dlp").count() == 1
+
+
+def test_a_gap_that_breaks_in_an_unforeseen_way_never_stops_the_others(world, completed, monkeypatch):
+    world.simulator.control("DELETE", "/faults")
+    plan_step = step(1, "environment_group")
+    broken = replace(plan_step, perform=lambda _context: {}["no such key"])
+    monkeypatch.setitem(PLANS, 1, tuple(broken if each is plan_step else each for each in PLANS[1]))
+
+    assert sweep(world) == 1
+
+    assert list(completed.gaps.filter(closed_at=None).values_list("step", "attempts")) == [("environment_group", 1)]
+
+
+def test_gaps_of_a_halted_tenant_wait_until_it_is_resumed(world, completed):
+    world.simulator.control("DELETE", "/faults")
+    services.halt(world.people.tenant.pk, "AADSTS7000222: the secret expired")
+    assert sweep(world) == 0
+    assert set(completed.gaps.values_list("attempts", flat=True)) == {0}
+
+    services.resume(world.people.tenant.pk, by=world.people.operator, reason="A new secret is in the vault.")
+    assert sweep(world) >= 1

@@ -68,3 +68,18 @@ def test_the_dashboard_gets_mean_and_longest_per_control(world):
     for figure in figures:
         assert figure["count"] == 2
         assert 0 <= figure["mean_seconds"] <= figure["longest_seconds"]
+
+
+def test_the_clocks_also_count_the_time_in_which_nobody_was_there_to_look(make_world):
+    world = make_world(timing={"create_polls": None, "create_seconds": 300})
+    request = world.approved(Zone.ZONE_2)
+    world.run_until_settled(stop=lambda: request.runs.filter(step="await_creation").exists())
+    let_pass(world, hours=1)  # every worker is down
+
+    world.run_until_settled()
+
+    request.refresh_from_db()
+    assert request.state == State.COMPLETED, request.failure_reason
+    row, run = request.environments.get(), request.runs.get()
+    assert round((row.created_at - run.creation_started_at).total_seconds()) == 300
+    assert min(clock.seconds for clock in policy_gap.clocks_of(row)) >= 3300

@@ -102,6 +102,19 @@ def test_a_further_credential_of_one_of_our_applications_is_found(rotating):
     assert kinds == {Kind.UNEXPECTED_CREDENTIAL}
 
 
+def test_a_permission_on_graph_that_an_identity_does_not_need_is_found(world):
+    rotating = make_rotating(world, graph_permissions=["Application.ReadWrite.OwnedBy", "Application.ReadWrite.All"])
+    for purpose in (Purpose.PROVISIONING, Purpose.DIRECTORY, Purpose.ROTATION):
+        rotating.rotate(purpose)
+
+    review = reviewed(rotating)
+
+    client_id = rotating.identity(Purpose.ROTATION).client_id
+    assert found(review) == [(Kind.GRAPH_PERMISSION, f"{client_id} Application.ReadWrite.All")]
+    assert review.findings.get().expected == "at most Application.ReadWrite.OwnedBy"
+    assert review.checked["Graph permissions"] == 2
+
+
 def test_what_the_principal_did_outside_our_runs_is_found(rotating):
     request = rotating.world.provision(Zone.ZONE_2)
     rotating.world.pass_until(rotating.world.clock.at + timedelta(hours=2))
@@ -155,6 +168,7 @@ def test_every_row_of_the_expected_table_has_its_finding():
         credentials={"a": (key, other), "d": (key,)},
         principal_roles={"one": ("System Administrator",), "two": ("System Administrator", "Basic User"), "three": ()},
         operations={"e1": (inside, undated), "e2": (outside,)},
+        graph_permissions={"a": frozenset({"User.Read.All"})},
         unchecked={"roles in four": "503"},
     )
 
@@ -165,6 +179,7 @@ def test_every_row_of_the_expected_table_has_its_finding():
         (Kind.MISSING_APPLICATION, "ELM a"),
         (Kind.UNEXPECTED_CREDENTIAL, "a k2"),
         (Kind.UNEXPECTED_CREDENTIAL, "d k1"),
+        (Kind.GRAPH_PERMISSION, "a User.Read.All"),
         (Kind.PRINCIPAL_ROLES, "two"),
         (Kind.PRINCIPAL_ROLES, "three"),
         (Kind.UNEXPLAINED_OPERATION, "e1 o3"),

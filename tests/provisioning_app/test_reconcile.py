@@ -77,7 +77,8 @@ def test_a_quarantined_orphan_that_was_deleted_leaves_the_list(world):
     assert findings_of(world, FindingKind.ENVIRONMENT_VANISHED) == []
 
 
-def test_r30_an_environment_that_somebody_else_made_is_none_of_our_business(world):
+def made_by_a_person(world, name):
+    """Let an administrator make an environment in the admin center."""
     world.simulator.control(
         "POST",
         "/seed",
@@ -89,10 +90,14 @@ def test_r30_an_environment_that_somebody_else_made_is_none_of_our_business(worl
     origin = world.simulator.ready["endpoints"]["bap"]
     answer = world.simulator.http.post(
         f"{origin}/providers/Microsoft.BusinessAppPlatform/environments?api-version=2023-06-01",
-        json={"location": "europe", "properties": {"displayName": "FIN-Claims-DEV", "environmentSku": "Sandbox"}},
+        json={"location": "europe", "properties": {"displayName": name, "environmentSku": "Sandbox"}},
         headers={"Authorization": f"Bearer {token}"},
     )
     assert answer.status_code == 201
+
+
+def test_r30_an_environment_that_somebody_else_made_is_none_of_our_business(world):
+    made_by_a_person(world, "FIN-Claims-DEV")
 
     reconcile_now()
 
@@ -253,6 +258,22 @@ def test_an_operation_of_our_principal_outside_every_run_is_found_once(one_clock
     services.resolve_finding(finding.pk, by=one_clock.people.operator, reason="A rehearsal.")
     reconcile_now()
     assert len(findings_of(one_clock, FindingKind.UNEXPLAINED_OPERATION)) == 1
+
+
+def test_an_operation_of_our_principal_where_it_has_no_business_is_found_in_its_turn(one_clock, monkeypatch):
+    monkeypatch.setattr(reconcile, "HISTORIES_PER_PASS", 1)
+    foreign = f"Default-{one_clock.tenant_id}"  # every tenant has one, and nobody here has made it
+    made_by_a_person(one_clock, "Somebody else's")
+    reconcile_now()
+    our_cloud(one_clock).bap.patch_environment(foreign, description="Somebody used our credential")
+
+    for _ in range(2):
+        let_pass(one_clock, minutes=5)
+        reconcile_now()
+
+    (finding,) = findings_of(one_clock, FindingKind.UNEXPLAINED_OPERATION)
+    assert (finding.environment_id, finding.request) == (foreign, None)
+    assert "which is none of ours" in finding.detail
 
 
 def test_the_operations_of_many_environments_are_read_in_turn(one_clock, monkeypatch):

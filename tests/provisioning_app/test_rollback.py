@@ -15,17 +15,13 @@ from provisioning_app.models import Environment, Rollback
 from provisioning_app.plan import PLANS
 from requests_app.choices import State, Zone
 from tests.provisioning_app.reconciling import (
-    MANAGED,
-    REFUSED,
     calls,
     failed_at_managed,
     findings_of,
     give_rollback_credential,
     let_pass,
-    our_cloud,
     reconcile_now,
     roll_back,
-    with_one_clock,
 )
 from tests.screens import client_of, page_of, press, told
 
@@ -180,71 +176,6 @@ def test_without_the_second_credential_the_environment_is_quarantined_and_not_fo
     assert OutboxMessage.objects.filter(event="quarantined", recipient=world.people.operator).count() == 1
     world.people.tenant.refresh_from_db()
     assert not world.people.tenant.halted_reason
-
-
-def test_r31_a_deletion_that_is_denied_fails_and_quarantines(world):
-    give_rollback_credential(world)
-    request = failed_at_managed(world)
-    world.fault(host="bap", method="DELETE", path="scopes/admin/environments", status=403, count=0)
-
-    begin(world, request)
-    roll_back(world)
-
-    rollback = Rollback.objects.get()
-    assert (rollback.status, rollback.attempts) == (RollbackStatus.FAILED, 1)
-    assert request.log_entries.filter(action=Action.ROLLBACK_FAILED, success=False).exists()
-    assert request.environments.get().status == EnvironmentStatus.QUARANTINED
-
-
-def test_r32_an_environment_that_a_person_has_entered_is_never_deleted(world, deletable):
-    person = str(world.people.requester.entra_object_id)
-    our_cloud(world).bap.add_user(deletable.environments.get().environment_id, person)
-    let_pass(world, seconds=30)
-
-    with pytest.raises(DomainError, match="People have entered it"):
-        begin(world, deletable)
-
-    assert deletes(world) == 0
-    assert not Rollback.objects.exists()
-    assert deletable.environments.get().status == EnvironmentStatus.PROVISIONING
-
-
-def test_r32_a_person_who_enters_after_the_decision_stops_it(world, deletable):
-    begin(world, deletable)
-    person = str(world.people.requester.entra_object_id)
-    our_cloud(world).bap.add_user(deletable.environments.get().environment_id, person)
-    let_pass(world, seconds=30)
-
-    roll_back(world)
-
-    assert Rollback.objects.get().error == "People have entered it."
-    assert deletes(world) == 0
-    assert deletable.environments.get().status == EnvironmentStatus.QUARANTINED
-
-
-def test_r32_a_decision_that_is_carried_out_too_late_deletes_nothing(world, deletable):
-    begin(world, deletable)
-    let_pass(world, minutes=6)
-
-    roll_back(world, minutes=1)
-
-    assert "more than five minutes ago" in Rollback.objects.get().error
-    assert deletes(world) == 0
-
-
-def test_r32_microsofts_own_record_of_the_creation_counts_as_well(make_world):
-    world = with_one_clock(make_world(timing={"create_seconds": 5, "create_polls": None}))
-    give_rollback_credential(world)
-    request = world.approved(Zone.ZONE_2)
-    world.fault(**MANAGED, **REFUSED)
-    world.run_until_settled(stop=lambda: request.runs.filter(step="await_creation").exists())
-    let_pass(world, minutes=7)  # no worker for seven minutes: to us the environment looks new
-    world.run_until_settled()
-    request.refresh_from_db()
-    assert Choice.DELETE in matrix.options(request, world.people.operator)
-
-    with pytest.raises(DomainError, match="Its creation ended more than five minutes ago"):
-        begin(world, request)
 
 
 def test_when_use_cannot_be_ruled_out_nothing_is_deleted(world, deletable):

@@ -177,6 +177,23 @@ def test_a_new_secret_that_entra_does_not_accept_everywhere_yet_is_waited_for(ro
     assert rotating.key_ids() == [row.key_id]
 
 
+def test_a_new_certificate_that_entra_does_not_accept_everywhere_yet_is_waited_for(rotating):
+    timing = {"tenant": str(rotating.world.tenant_id), "certificate_propagation_seconds": 60}
+    rotating.world.simulator.control("POST", "/timing", timing)
+    (old,) = rotating.key_ids()
+
+    row = rotating.rotate(kind=Kind.CERTIFICATE)
+
+    assert row.stage == Stage.STAGED
+    assert "700027" in row.error
+    assert old in rotating.key_ids()
+    assert not rotating.world.halted
+
+    rotating.until_settled(row)
+    assert row.stage == Stage.COMPLETED, row.error
+    assert rotating.key_ids() == [row.key_id]
+
+
 def test_a_new_secret_that_is_never_proved_is_removed_again_and_the_old_one_stays(rotating):
     (old,) = rotating.key_ids()
     held = rotating.stored().version

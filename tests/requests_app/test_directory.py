@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ from django.db import transaction
 
 from accounts_app.cloud import cloud_for, endpoints, forget_secret
 from accounts_app.models import TenantIdentity
+from audit_app.actions import Action
 from core_app.errors import InvalidInputError
 from microsoft_cloud import Endpoints
 from microsoft_cloud.errors import AuthenticationError
-from requests_app.choices import Zone
+from requests_app import directory
+from requests_app.choices import State, Zone
 from requests_app.directory import Directory, ResolvedGroup, look_up
 from requests_app.models import EnvironmentRequest
+from requests_app.services import submit, sweeps
 from tests.factories import make_request
 from tests.microsoft import GROUP_NAME, World, WorldMaker
 
@@ -107,6 +111,30 @@ def test_an_outage_is_told_in_one_sentence_that_repeats_itself(world: World, ser
     assert first == second
     assert first.group is None
     assert f"'{GROUP_NAME}' could not be looked up ({service}: " in first.unavailable
+
+
+@pytest.mark.parametrize("service", ["graph", "login", "bap"])
+def test_a_person_waits_ten_seconds_at_most_and_the_sweep_goes_on(
+    world: World, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert directory.ANSWER_SECONDS == 10
+    monkeypatch.setattr(directory, "ANSWER_SECONDS", 0.8)
+    world.fault(host=service, delay=3, count=0)
+    draft, began = draft_naming(world, security_group_name=GROUP_NAME), time.monotonic()
+
+    request = submit(draft.pk, by=draft.requester, directory=look_up(draft))
+
+    assert time.monotonic() - began < 2.8
+    if service == "bap":  # the locations are asked for again by the preflight
+        assert request.state == State.PENDING_APPROVAL
+        return
+    assert request.state == State.SUBMITTED
+    entry = request.log_entries.get(action=Action.ROUTING_DELAYED)
+    assert f"'{GROUP_NAME}' could not be looked up ({service}: " in entry.error_message
+    world.simulator.control("DELETE", "/faults")
+    sweeps.route_waiting()
+    request.refresh_from_db()
+    assert request.state == State.PENDING_APPROVAL
 
 
 def test_a_vault_that_refuses_the_workload_is_not_gone_around(world: World) -> None:

@@ -45,10 +45,11 @@ CALL_FAULTS: Final[dict[str, dict[str, Any]]] = {
     "sign-in: credential refused": {"host": "login", "aadsts": 7000215},
 }
 # These hit the platform's memory, the people around it, or us
+OUTAGE: Final = "worker: none for hours"
 WORLD_FAULTS: Final = (
     "worker: killed before a call",
     "worker: killed after a call",
-    "worker: none for hours",
+    OUTAGE,
     "portal: environment deleted",
     "portal: security group deleted",
     "portal: data policies deleted",

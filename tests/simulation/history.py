@@ -1,4 +1,4 @@
-"""Begins a simulated history and leaves the database as it was."""
+"""Begins a simulated history, in a database of its own."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from uuid import UUID
 import pytest
 import stamina
 from django.conf import settings
-from django.db import transaction
 from django.test import override_settings
 
 from accounts_app import cloud as our_cloud
 from core_app import clock as core_clock
 from core_app import ids
 from core_app.clock import ManualClock
+from elm_project.celery import app as celery_app
 from simulator import control
 from simulator.calls import Call
 from simulator.world import World as Microsoft
 from tests import factories
 from tests.microsoft import WorldMaker
 from tests.simulation.cloud import ORIGINS, Wire, connected
+from tests.simulation.memory import database_in_memory
 from tests.simulation.world import BEGIN, World
 
 
@@ -50,15 +51,13 @@ class InProcess:
 
 @contextmanager
 def history(seed: int, folder: Path, *, tenants: int, **tenant_settings: Any) -> Iterator[World]:
-    """Yield a world of this seed, in a database that is afterwards as it was before.
-
-    It has to be called within a test's transaction.
-    """
+    """Yield a world of this seed, in a database of its own that is afterwards gone."""
     rng, clock, microsoft = Random(f"{seed}-ids"), ManualClock(BEGIN), Microsoft(ORIGINS)
     microsoft.clock.freeze(True)
     microsoft.clock.set(BEGIN)
-    wire, before = Wire(microsoft), transaction.savepoint()
+    wire = Wire(microsoft)
     with ExitStack() as stack:
+        stack.enter_context(database_in_memory())
         stack.enter_context(core_clock.using(clock))
         stack.enter_context(ids.using(lambda: UUID(int=rng.getrandbits(128), version=4)))
         stack.enter_context(stamina.set_testing(True, attempts=3))
@@ -68,6 +67,7 @@ def history(seed: int, folder: Path, *, tenants: int, **tenant_settings: Any) ->
         patch.setattr(os, "urandom", platform.randbytes)
         patch.setattr(factories, "_numbers", count(1))
         patch.setattr(our_cloud, "_kept", {})
+        patch.setattr(celery_app, "send_task", lambda *_args, **_options: None)  # every doorbell is lost
         endpoints = stack.enter_context(connected(wire, folder))
         stack.enter_context(override_settings(CLOUD_ENDPOINTS_FILE=str(endpoints), DOMAIN_NAME_KEY=b"simulation"))
         stack.enter_context(override_settings(SIMPLE_HISTORY_ENABLED=False))  # for operators only; half of the writes
@@ -77,7 +77,4 @@ def history(seed: int, folder: Path, *, tenants: int, **tenant_settings: Any) ->
         world = World(seed, wire, microsoft, clock)
         for _ in range(tenants):
             world.add_tenant(maker, **tenant_settings)
-        try:
-            yield world
-        finally:
-            transaction.savepoint_rollback(before)
+        yield world

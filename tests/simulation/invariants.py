@@ -7,37 +7,51 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from provisioning_app import services
 from provisioning_app.choices import LIVE_STATUSES
 from provisioning_app.models import Gap, ProvisioningRun
 from requests_app.choices import TERMINAL_STATES, State
 from requests_app.models import EnvironmentRequest
 from simulator.clock import parse_time
-from tests.faults.invariants import check_invariants
+from tests.faults.invariants import check_log, check_nothing_is_overdue, check_tenant
 from tests.simulation.world import BEGIN, DAY, World
 
+# How many invariants a look checks: four over everything, then eight of each tenant
+OF_EVERYBODY, OF_EACH_TENANT = 4, 8
 CONCURRENT, PER_MINUTE, PER_DAY = 5, 10, 50  # the seed's Concurrent Limits
 _CREATIONS = {"method": "POST", "path": r"/environments\?"}
 
 
 class Observer:
-    """Watches a world: every five simulated days."""
+    """Watches a world, every few simulated days.
 
-    def __init__(self) -> None:
+    Attributes:
+        looks: How often it has looked.
+        checks: How many times an invariant was checked, of one tenant or of all.
+    """
+
+    def __init__(self, every: timedelta = DAY * 5) -> None:
+        self.looks = self.checks = 0
+        self._every, self._due = every, BEGIN
         self._ended: dict[UUID, int] = {}
         self._tokens: dict[UUID, int] = {}
-        self._due = BEGIN
 
     def __call__(self, world: World) -> None:
-        """Look once."""
-        if world.clock.at < self._due:
-            return
-        self._due = world.clock.at + DAY * 5
+        """Look, when it is time."""
+        if world.clock.at >= self._due:
+            self._due = world.clock.at + self._every
+            self.look(world)
+
+    def look(self, world: World) -> None:
+        """Check every invariant now."""
+        self.looks += 1
         self._nothing_terminal_changed()
         self._tokens_only_grew()
-        _nothing_is_left_lying(world)
+        if world.works:
+            check_nothing_is_overdue()
+        check_log()
         for tenant in world.tenants:
-            check_invariants(tenant)
+            check_tenant(tenant)
+        self.checks += OF_EVERYBODY + OF_EACH_TENANT * len(world.tenants)
 
     def _nothing_terminal_changed(self) -> None:
         now = dict(EnvironmentRequest.objects.filter(state__in=TERMINAL_STATES).values_list("pk", "state"))
@@ -50,25 +64,15 @@ class Observer:
         self._tokens = now
 
 
-def _nothing_is_left_lying(world: World) -> None:
-    if world.works:
-        overdue = ProvisioningRun.objects.filter(
-            pk__in=services.due_runs(), next_at__lt=world.clock.at - timedelta(minutes=1)
-        )
-        assert not overdue.exists(), f"I11: {overdue} is due and nobody claims it"
-
-
 def check_end(world: World) -> None:
     """Assert that calm brought everything to its end, with exactly one environment for each completed request."""
     assert not world.under_way(), f"not ended: {[f'{r.tenant} {r} {r.get_state_display()}' for r in world.under_way()]}"
     assert not ProvisioningRun.objects.filter(status__in=LIVE_STATUSES).exists()
     assert not Gap.objects.filter(closed_at__isnull=True).exists(), "a gap stayed open"
-    for tenant in world.tenants:
-        check_invariants(tenant)
-        completed = EnvironmentRequest.objects.filter(tenant=tenant.people.tenant, state=State.COMPLETED)
-        here = {item.id for item in world.microsoft.environments.values() if item.life == "Ready"}
-        missing = set(completed.values_list("environment_id", flat=True)) - here - world.trouble.deleted
-        assert not missing, f"completed without an environment at Microsoft: {missing}"
+    here = {item.id for item in world.microsoft.environments.values() if item.life == "Ready"}
+    completed = EnvironmentRequest.objects.filter(state=State.COMPLETED).values_list("environment_id", flat=True)
+    missing = set(completed) - here - world.trouble.deleted
+    assert not missing, f"completed without an environment at Microsoft: {missing}"
 
 
 class JournalLimits:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from simulator.faults import Rule
 from tests.microsoft import World as TenantWorld
-from tests.simulation.faults import WORLD_FAULTS, rule
+from tests.simulation.faults import OUTAGE, WORLD_FAULTS, rule
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 HOUR = timedelta(hours=1)
+_FORGOTTEN_AFTER = timedelta(days=3)  # what no call has met by then
 
 
 class Trouble:
@@ -30,13 +32,15 @@ class Trouble:
     def _inject(self, kind: str) -> None:
         world = self._rng.choice(self._world.tenants)
         if kind not in WORLD_FAULTS:
-            self._world.microsoft.faults.add({**rule(kind, self._rng), "tenant": str(world.tenant_id)})
+            document = {**rule(kind, self._rng), "tenant": str(world.tenant_id)}
+            (added,) = self._world.microsoft.faults.add(document)
+            self._world.later(_FORGOTTEN_AFTER, lambda: self._end(added))
             return
         tenant = self._world.microsoft.tenants[str(world.tenant_id)]
         self.injected[kind] += 1
         if kind.startswith("worker: killed"):
             self._world.pending_kill, self._world.kill_in = kind.split()[2], self._rng.randint(1, 60)
-        elif kind == "worker: none for hours":
+        elif kind == OUTAGE:
             self._world.nobody_works_until = self._world.clock.at + HOUR * self._rng.uniform(1, 30)
         elif kind == "portal: environment deleted":
             self._delete_somewhere(world)
@@ -70,11 +74,12 @@ class Trouble:
 
     def calm_down(self) -> None:
         """End every fault: from now on whatever was disturbed has to come to its end."""
-        self.count_hits()
-        self._world.microsoft.faults.clear()
+        for left in list(self._world.microsoft.faults.rules):
+            self._end(left)
         self._world.pending_kill, self._world.is_calm = "", True
 
-    def count_hits(self) -> None:
-        """Add up what the rules have hit so far."""
-        for found in self._world.microsoft.faults.rules:
-            self.injected[found.name] += found.hits
+    def _end(self, fault: Rule) -> None:
+        """Count what a fault has hit; it hits nothing more."""
+        if fault in self._world.microsoft.faults.rules:
+            self.injected.update({fault.name: fault.hits} if fault.hits else {})
+            self._world.microsoft.faults.clear(fault.id)

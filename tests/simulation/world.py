@@ -1,6 +1,6 @@
 """A portfolio over months in seconds: tenants, people and requests by a seed, through the real verbs.
 
-Every doorbell is lost here (nothing commits), so that the rows alone carry the work; time, ids and the platform's
+Every doorbell is lost here, so that the rows alone carry the work; time, ids and the platform's
 randomness come from the seed, so that a seed repeats itself down to the last hash of the log.
 """
 
@@ -13,9 +13,13 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import count
+from math import ceil
 from random import Random
 from typing import Any
 from uuid import UUID
+
+from django.db.models import Min
+from django.db.models.functions import Coalesce
 
 from accounts_app.models import User
 from accounts_app.roles import Role
@@ -33,7 +37,7 @@ from tests.factories import make_user, unit_of
 from tests.microsoft import World as TenantWorld
 from tests.microsoft import WorldMaker
 from tests.simulation.cloud import Wire
-from tests.simulation.faults import KINDS
+from tests.simulation.faults import KINDS, OUTAGE
 from tests.simulation.people import Staff
 from tests.simulation.trouble import Trouble
 
@@ -52,6 +56,7 @@ _TIMING = {
 }
 _LONGEST_CALM = timedelta(days=10)
 _MOST_ATTEMPTS_AT_ONE_MOMENT = 200
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Killed(BaseException):
@@ -65,6 +70,7 @@ class World:
         self.seed, self.wire, self.microsoft, self.clock = seed, wire, microsoft, clock
         self.rng = Random(f"{seed}-events")
         self.tenants: list[TenantWorld] = []
+        self._tenant_of: dict[UUID, TenantWorld] = {}
         self.requesters: dict[UUID, list[User]] = {}
         self.refused: Counter[str] = Counter()
         self.observers: list[Callable[[World], None]] = []
@@ -74,7 +80,8 @@ class World:
         self.kill_in = 0
         self.pending_kill = ""
         self.is_calm = False
-        self._is_dirty, self._dispatch_at = True, clock.at  # whether, and when at the latest, dispatch has to look
+        # What may have to be done now: something changed, an objection window ended, a queue has to be looked at again
+        self._is_dirty, self._policy_at, self._dispatch_at = True, _NEVER, _NEVER
         self.weights: list[int] = []
         self.staff, self.trouble = Staff(self), Trouble(self)
         wire.before = lambda *_call: self._maybe_killed("before")
@@ -93,15 +100,19 @@ class World:
             document = {"id": str(user.entra_object_id), "upn": user.upn, "display_name": user.display_name}
             maker.simulator.control("POST", "/seed", {"tenants": [{"id": str(made.tenant_id), "users": [document]}]})
         self.tenants.append(made)
+        self._tenant_of[tenant.pk] = made
         self.requesters[tenant.pk] = [made.people.requester, *others]
 
     def expect(self, number: int, days: float, *, faults: int = 0, kinds: tuple[str, ...] = KINDS) -> None:
         """Put so many requests, and faults of these kinds, on the agenda of the coming days."""
         for _ in range(number):
             self.at(self.clock.at + DAY * self.rng.uniform(0, days), self.staff.arrival)
-        for index in range(faults):
-            kind = kinds[(13 * self.seed + index) % len(kinds)]  # a few seeds together meet every kind
-            self.at(self.clock.at + DAY * self.rng.uniform(0, days), self.trouble.fault(kind))
+        drawn = [kinds[(13 * self.seed + index) % len(kinds)] for index in range(faults)]  # a few seeds meet every kind
+        # However many requests there are, workers are mostly there: one outage in four days
+        for kind in sorted(set(drawn)):
+            times = min(drawn.count(kind), ceil(days / 4) if kind == OUTAGE else faults)
+            for _ in range(times):
+                self.at(self.clock.at + DAY * self.rng.uniform(0, days), self.trouble.fault(kind))
         self._expect_sweeps(days)
 
     def rush(self, number: int, *, faults: int, kinds: tuple[str, ...]) -> None:
@@ -141,6 +152,11 @@ class World:
             self._live_until(lambda: not self._agenda)
 
     @property
+    def simulated_days(self) -> int:
+        """Return how many days have passed."""
+        return (self.clock.at - BEGIN).days
+
+    @property
     def works(self) -> bool:
         """Say whether there is a worker now."""
         return self.clock.at >= self.nobody_works_until
@@ -159,7 +175,7 @@ class World:
 
     def _live_until(self, is_over: Callable[[], bool]) -> None:
         while not is_over():
-            self._go_to(min(filter(None, (self._agenda[0][0] if self._agenda else None, self._wake_up()))))
+            self._go_to(min(self._agenda[0][0], self._wake_up() or _NEVER))
             while self._agenda and self._agenda[0][0] <= self.clock.at:
                 self._survive(heapq.heappop(self._agenda)[2])
                 self._is_dirty = True
@@ -173,15 +189,13 @@ class World:
 
     def _wake_up(self) -> datetime | None:
         """Return when a run, a policy or a queue wants a worker next."""
-        now = self.clock.at
         live = ProvisioningRun.objects.filter(status=RunStatus.RUNNING)
-        moments = [lease or due for due, lease in live.values_list("next_at", "lease_until")]
-        pending = EnvironmentRequest.objects.filter(state=State.PENDING_APPROVAL, gate__undo_until__isnull=False)
-        moments += pending.values_list("gate__undo_until", flat=True)
-        if services.tenants_with_work():
-            moments.append(self._dispatch_at)
-        soonest = max(now + timedelta(seconds=1), self.nobody_works_until)
-        return max(min(moments), soonest) if moments else None
+        due = live.aggregate(at=Min(Coalesce("lease_until", "next_at")))["at"]
+        wanted = min(due or _NEVER, self._policy_at, self._dispatch_at)
+        if self._is_dirty and not self.works:
+            wanted = self.nobody_works_until
+        soonest = max(self.clock.at + timedelta(seconds=1), self.nobody_works_until)
+        return max(wanted, soonest) if wanted < _NEVER else None
 
     # Workers
 
@@ -189,22 +203,30 @@ class World:
         """Do what the ticks of every second do, as often as something is due now."""
         if not self.works:
             return
-        self._is_dirty |= sweeps.approve_due() > 0 or self.clock.at >= self._dispatch_at
+        if self._is_dirty or self.clock.at >= self._policy_at:
+            self._is_dirty |= sweeps.approve_due() > 0
+            pending = EnvironmentRequest.objects.filter(state=State.PENDING_APPROVAL)
+            self._policy_at = pending.aggregate(at=Min("gate__undo_until"))["at"] or _NEVER
+        self._is_dirty |= self.clock.at >= self._dispatch_at
         for _ in range(_MOST_ATTEMPTS_AT_ONE_MOMENT):
-            started = self._dispatch() if self._is_dirty else 0
+            if self._is_dirty:
+                self._dispatch()
             due = services.due_runs()
             for run_id in due:
                 self._survive(lambda run_id=run_id: services.advance(run_id))
-            self._is_dirty = ProvisioningRun.objects.filter(pk__in=due).exclude(status=RunStatus.RUNNING).exists()
-            if not started and not due:
+            live = ProvisioningRun.objects.filter(pk__in=due, status=RunStatus.RUNNING)
+            self._is_dirty = bool(due) and live.count() < len(due)
+            if not self._is_dirty:
                 return
         raise AssertionError(f"Seed {self.seed}: work does not end at {self.clock.at}.")
 
-    def _dispatch(self) -> int:
-        """Do what the sweep over approved requests does, when something has changed or it is time to look again."""
-        started = sum(services.dispatch(tenant_id) for tenant_id in services.tenants_with_work())
-        self._dispatch_at = self.clock.at + (timedelta(seconds=20) if started else timedelta(minutes=15))
-        return started
+    def _dispatch(self) -> None:
+        """Do what the sweep over approved requests does, and say when to look again at what found no room."""
+        self._dispatch_at = _NEVER
+        if waiting := services.tenants_with_work():
+            started = sum(services.dispatch(tenant_id) for tenant_id in waiting)
+            pause = timedelta(seconds=20) if started else timedelta(minutes=15)
+            self._dispatch_at = self.clock.at + pause
 
     def _survive(self, act: Callable[[], None]) -> None:
         with suppress(Killed):
@@ -235,4 +257,4 @@ class World:
 
     def of(self, tenant_pk: UUID) -> TenantWorld:
         """Return a tenant of this world."""
-        return next(world for world in self.tenants if world.people.tenant.pk == tenant_pk)
+        return self._tenant_of[tenant_pk]

@@ -101,6 +101,11 @@ class Tenant:
         cloud.control("POST", "/seed", {"tenants": [document | more]}, status=200)
         self.credential = self.credential_for(self.client_id, self.secret)
 
+    def move_to(self, cloud):
+        """Talk to another start of the simulator, which must know this tenant already."""
+        self.cloud = cloud
+        self.credential = self.credential_for(self.client_id, self.secret)
+
     def credential_for(self, client_id, secret, **more):
         return ClientSecretCredential(self.id, client_id, secret, **self.cloud.azure, **more)
 

@@ -1,11 +1,13 @@
 """The control API: journal and redaction, seed, clock, timing, page."""
 
+import base64
 import json
 from datetime import datetime
 from uuid import uuid4
 
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import CertificateCredential
 
 from tests.simulator.cloud import BAP_SCOPE
 
@@ -138,3 +140,16 @@ def test_a_new_secret_may_need_time_to_be_accepted_everywhere(cloud):
         tenant.credential_for(tenant.client_id, added).get_token(BAP_SCOPE)
     cloud.control("POST", "/clock", {"advance_seconds": 61})
     assert tenant.credential_for(tenant.client_id, added).get_token(BAP_SCOPE).token
+
+
+def test_a_new_certificate_may_need_time_to_be_accepted_everywhere(cloud, keypair):
+    private, certificate = keypair
+    tenant = cloud.tenant(timing={"certificate_propagation_seconds": 60})
+    key = {"type": "AsymmetricX509Cert", "usage": "Verify", "key": base64.b64encode(certificate).decode()}
+    tenant.graph("PATCH", f"/applications/{tenant.object_id}", json={"keyCredentials": [key]})
+    known = CertificateCredential(tenant.id, tenant.client_id, certificate_data=private + certificate, **cloud.azure)
+    with pytest.raises(ClientAuthenticationError, match="AADSTS700027"):
+        known.get_token(BAP_SCOPE)
+    cloud.control("POST", "/clock", {"advance_seconds": 61})
+    known = CertificateCredential(tenant.id, tenant.client_id, certificate_data=private + certificate, **cloud.azure)
+    assert known.get_token(BAP_SCOPE).token

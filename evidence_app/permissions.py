@@ -1,0 +1,44 @@
+"""Who may take evidence out, and of what: ELM Auditors, of what their grants as auditors reach."""
+
+from __future__ import annotations
+
+from django.db.models import Q, QuerySet
+
+from accounts_app.models import BusinessUnit, Tenant, User
+from accounts_app.roles import Role
+from accounts_app.scope import Reach, prefixed, scope_of
+from audit_app.models import ProvisioningLog
+from core_app.errors import PermissionRefused
+from requests_app.models import EnvironmentRequest
+
+
+def require_auditor(user: User, tenant: Tenant) -> Reach:
+    """Return what a person reaches as an auditor.
+
+    Raises:
+        PermissionRefused: they are no auditor of the tenant or of one of its units.
+    """
+    reach = scope_of(user).reach.get(Role.AUDITOR)
+    if reach is None or not audited_tenants(reach).filter(pk=tenant.pk).exists():
+        raise PermissionRefused(f"Exporting evidence of {tenant} needs the role {Role.AUDITOR} for it.")
+    return reach
+
+
+def audited_tenants(reach: Reach) -> QuerySet[Tenant]:
+    """Return the tenants of which a reach covers at least one unit."""
+    units = Q(pk__in=reach.units)
+    for tree in reach.trees:
+        units |= Q(path__startswith=tree)
+    within = Q(pk__in=reach.tenants) | Q(pk__in=BusinessUnit.objects.filter(units).values("tenant"))
+    return Tenant.objects.filter(within).order_by("name")
+
+
+def visible_entries(reach: Reach, tenant: Tenant) -> QuerySet[ProvisioningLog]:
+    """Return the tenant's log entries within reach; those of no request belong to who reaches the whole tenant."""
+    entries = ProvisioningLog.objects.filter(tenant=tenant)
+    return entries if tenant.pk in reach.tenants else entries.filter(prefixed(reach.q(), "environment_request"))
+
+
+def visible_requests(reach: Reach, tenant: Tenant) -> QuerySet[EnvironmentRequest]:
+    """Return the tenant's requests within reach."""
+    return EnvironmentRequest.objects.filter(reach.q(), tenant=tenant)

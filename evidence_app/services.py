@@ -1,0 +1,176 @@
+"""What can happen to evidence: it is exported, and the export is itself an entry of the log."""
+
+from __future__ import annotations
+
+import errno
+from base64 import b64encode
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accounts_app.models import Tenant, User
+from accounts_app.scope import Reach
+from audit_app.actions import Action
+from audit_app.actors import person
+from audit_app.log import record
+from audit_app.models import ProvisioningLog
+from audit_app.verify import verify_log
+from core_app import clock
+from core_app.errors import DomainError
+from core_app.transactions import transactional
+from evidence_app.folder import LineFile, StagedFolder, staged
+from evidence_app.permissions import require_auditor, visible_entries, visible_requests
+from evidence_app.quarters import Quarter, quarter_named
+from evidence_app.snapshot import snapshot
+from requests_app.models import EnvironmentRequest
+
+FORMAT: Final = "elm-evidence-1"
+LOG, CHAINS, REQUESTS, MANIFEST = "log.ndjson", "chains.ndjson", "requests.ndjson", "manifest.json"
+_CHUNK = 2000  # rows in memory at a time
+_MOST_FINDINGS = 100
+_ADVICE: Final = {
+    errno.ENOSPC: "the disk is full; free space or name a folder on another one",
+    errno.EDQUOT: "the quota of the disk is used up; free space or name a folder on another one",
+    errno.EFBIG: "a file would become larger than this system allows; raise the limit or name another folder",
+    errno.EACCES: "this account may not write there; name a folder that it may write to",
+    errno.EROFS: "the disk is read-only; name a folder on another one",
+    errno.ENOENT: "the folder around it does not exist; create it first",
+}
+
+
+class NotExportedError(DomainError):
+    """The evidence could not be written; nothing of it was left behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An exported package.
+
+    Attributes:
+        folder: Where it is.
+        manifest: What its manifest says.
+        manifest_sha256: The digest that the log's entry names, in hexadecimal.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    manifest_sha256: str
+
+    @property
+    def verified(self) -> bool:
+        """Say whether the tenant's log verified when it was exported."""
+        return bool(self.manifest["verification"]["ok"])
+
+
+def export_evidence(tenant_id: UUID, quarter: str, folder: Path, *, by: User) -> Evidence:
+    """Write a tenant's log entries and requests of a quarter into a new folder; the manifest in it is written last.
+
+    The entry EvidenceExported is committed before the folder appears under its name: no evidence leaves unlogged.
+
+    Args:
+        tenant_id: Whose evidence.
+        quarter: As in ``2026Q1``.
+        folder: A folder that does not exist yet.
+        by: An ELM Auditor; what is not within their reach is left out, and the manifest says so.
+
+    Raises:
+        PermissionRefused: the person does not audit the tenant.
+        NotExportedError: the folder cannot be written; the attempt is logged.
+        DomainError: no such quarter, or the folder exists.
+    """
+    period = quarter_named(quarter, clock.now())
+    tenant = Tenant.objects.get(pk=tenant_id)
+    reach = require_auditor(by, tenant)
+    try:
+        with staged(folder.absolute()) as stage:
+            evidence = _written(stage, tenant, period, reach)
+            _record(evidence, tenant, by)
+            stage.publish()
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, error.strerror or type(error).__name__)
+        _record_failure(tenant, period, by, advice)
+        raise NotExportedError(f"Nothing was exported to {folder}: {advice}.") from error
+    return evidence
+
+
+def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach) -> Evidence:
+    """Write everything as it was at one moment, the manifest last."""
+    with snapshot():
+        entries = visible_entries(reach, tenant).filter(timestamp__gte=quarter.begin, timestamp__lt=quarter.end)
+        with stage.line_file(LOG) as log, stage.line_file(CHAINS) as chains:
+            _write_entries(entries, log, chains)
+        with stage.line_file(REQUESTS) as requests:
+            _write_requests(visible_requests(reach, tenant), entries, requests)
+        report = verify_log(tenant.pk)
+    manifest = {
+        "format": FORMAT,
+        "quarter": quarter.name,
+        "from": quarter.begin.isoformat(),
+        "until": quarter.end.isoformat(),
+        "quarter_has_ended": quarter.end <= clock.now(),
+        "tenant": {"id": str(tenant.pk), "name": tenant.name, "entra_tenant_id": str(tenant.entra_tenant_id)},
+        "scope": "tenant" if tenant.pk in reach.tenants else "business units",
+        "counts": {"entries": log.lines, "chains": chains.lines, "requests": requests.lines},
+        "files": {LOG: log.facts(), CHAINS: chains.facts(), REQUESTS: requests.facts()},
+        "verification": {
+            "ok": report.ok,
+            "findings": len(report.findings),
+            "first_findings": [finding.as_json() for finding in report.findings[:_MOST_FINDINGS]],
+        },
+    }
+    return Evidence(stage.target, manifest, stage.write_document(MANIFEST, manifest))
+
+
+def _write_entries(entries: QuerySet[ProvisioningLog], log: LineFile, chains: LineFile) -> None:
+    """Write every entry as it was hashed, and of every chain where it began and stood in the quarter."""
+    head: dict[str, Any] = {}
+    columns = ("chain", "sequence", "previous_hash", "entry_hash", "canonical")
+    with closing(entries.order_by("chain", "sequence").values(*columns).iterator(chunk_size=_CHUNK)) as rows:
+        for row in rows:
+            log.write({**row, "canonical": b64encode(bytes(row["canonical"])).decode()})
+            if head and head["chain"] != row["chain"]:
+                chains.write(head)
+                head = {}
+            head = head or {
+                "chain": row["chain"],
+                "first_sequence": row["sequence"],
+                "first_previous_hash": row["previous_hash"],
+            }
+            head |= {"head_sequence": row["sequence"], "head_hash": row["entry_hash"]}
+    if head:
+        chains.write(head)
+
+
+def _write_requests(requests: QuerySet[EnvironmentRequest], entries: QuerySet[ProvisioningLog], file: LineFile) -> None:
+    """Write the requests to which something happened in the quarter, as they stand now, under their columns' names."""
+    happened = Exists(entries.filter(environment_request=OuterRef("pk")))
+    people = ("requester__upn", "approver__upn", "business_unit__name")
+    columns = [field.attname for field in EnvironmentRequest._meta.concrete_fields]
+    chosen = requests.filter(happened).order_by("number").values(*columns, *people)
+    with closing(chosen.iterator(chunk_size=_CHUNK)) as rows:
+        for row in rows:
+            file.write(row)
+
+
+@transactional
+def _record(evidence: Evidence, tenant: Tenant, by: User) -> None:
+    manifest = evidence.manifest
+    details = {
+        "quarter": manifest["quarter"],
+        "scope": manifest["scope"],
+        "counts": manifest["counts"],
+        "manifest_sha256": evidence.manifest_sha256,
+        "sha256": {name: facts["sha256"] for name, facts in manifest["files"].items()},
+        "verified": evidence.verified,
+    }
+    record(Action.EVIDENCE_EXPORTED, on=tenant, by=person(by), details=details)
+
+
+@transactional
+def _record_failure(tenant: Tenant, quarter: Quarter, by: User, reason: str) -> None:
+    details = {"quarter": quarter.name}
+    record(Action.EVIDENCE_EXPORTED, on=tenant, by=person(by), details=details, error=reason, success=False)

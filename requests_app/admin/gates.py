@@ -1,0 +1,31 @@
+"""What requests add to the gate's page: a link to the request that is decided there."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.decorators import display
+
+from gates_app.admin import GateAdmin
+from gates_app.models import Gate
+from requests_app.models import EnvironmentRequest
+
+
+class RequestGateAdmin(GateAdmin):
+    readonly_fields: ClassVar[tuple[str, ...]] = (*GateAdmin.readonly_fields, "decided_request")
+    fields: ClassVar[tuple[str, ...]] = ("decided_request", *GateAdmin.fields)
+
+    @display(description="Request")
+    def decided_request(self, gate: Gate) -> str:
+        row = EnvironmentRequest.objects.filter(gate=gate).first()
+        if row is None:
+            return "-"
+        page = reverse("admin:requests_app_environmentrequest_change", args=[row.pk])
+        return format_html('<a class="text-link" href="{}">{}</a>', page, row)
+
+
+admin.site.unregister(Gate)
+admin.site.register(Gate, RequestGateAdmin)

@@ -1,0 +1,141 @@
+"""Writes ``docs/assurance.md`` and names what is wanting in it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.assurance.items import GROUPS, ITEMS
+from tests.assurance.runs import Ended
+
+_GOOD, _BAD = "✔", "✘"
+_HEAD = """# Assurance
+
+Written by `make assurance`; do not edit. It meets every fault of the list at full size, takes out every guard to see
+that its tests fail without it, kills the process at every commit and call of a run, and lives through long histories.
+"""
+
+Found = Mapping[str, Any]
+Stages = Mapping[str, Found | None]
+
+
+def report(stages: Stages) -> str:
+    """Return the report as Markdown."""
+    wanting = shortcomings(stages)
+    verdict = "No red line." if not wanting else "\n".join(f"* {_BAD} {line}" for line in wanting)
+    parts = [_HEAD, verdict, *_faults(stages), *_guards(stages), *_crash_points(stages), *_histories(stages)]
+    return "\n".join(parts) + "\n"
+
+
+def shortcomings(stages: Stages) -> list[str]:
+    """Return what keeps the assurance from being whole, one sentence each."""
+    return [
+        *(f"The stage {name} was not run." for name, found in stages.items() if found is None),
+        *(
+            f"{test['name']} ({name}): {test['ended']}: {test['why']}"
+            for name, found in stages.items()
+            for test in (found or {}).get("tests", ())
+            if test["ended"] not in (Ended.PASSED, Ended.SKIPPED)
+        ),
+        *(f"{name}: no test ran." for name, found in stages.items() if found and found.get("tests") == []),
+        *(f"{code} has no passing test." for code, passed in _passed_of(stages).items() if not passed),
+        *(
+            f"Without the guard “{guard['name']}”, {test['name']} {test['ended']}."
+            for guard in (stages.get("guards") or {}).get("guards", ())
+            for test in guard["tests"]
+            if not guard["is_missed"]
+        ),
+    ]
+
+
+def _passed_of(stages: Stages) -> dict[str, int]:
+    tests = [test for found in stages.values() for test in (found or {}).get("tests", ())]
+    passed = Counter(test["item"] for test in tests if test["ended"] == Ended.PASSED)
+    return {item.code: passed[item.code] for item in ITEMS}
+
+
+def _faults(stages: Stages) -> Iterator[str]:
+    yield f"\n## Faults\n\n{len(ITEMS)} items. A test that names its item asserts what is expected."
+    tests: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for name in ("faults", "faults-postgresql"):
+        for test in (stages.get(name) or {}).get("tests", ()):
+            if test["item"]:
+                tests[test["item"]][test["name"].split("[")[0]].append(test)
+    for letter, title in GROUPS.items():
+        yield f"\n### {title}\n\n| Item | Fault | Expected | Tests | Result |\n|---|---|---|---|---|"
+        for item in ITEMS:
+            if item.code.startswith(letter):
+                names = tests[item.code]
+                all_of_it = [test for found in names.values() for test in found]
+                shown = "<br>".join(f"`{name}`" for name in names) or "none"
+                yield f"| {item.code} | {item.fault} | {item.expected} | {shown} | {_result(all_of_it)} |"
+
+
+def _result(tests: list[Any]) -> str:
+    passed = sum(test["ended"] == Ended.PASSED for test in tests)
+    skipped = sum(test["ended"] == Ended.SKIPPED for test in tests)
+    good = passed and passed + skipped == len(tests)
+    return f"{_GOOD if good else _BAD} {passed} passed" + (
+        f", {len(tests) - passed} not" if passed < len(tests) else ""
+    )
+
+
+def _guards(stages: Stages) -> Iterator[str]:
+    found = stages.get("guards") or {"guards": []}
+    number = len(found["guards"])
+    yield f"\n## Guards\n\n{number} guards. Each was taken out of the running code in a test run of its own."
+    yield "\n| Guard | Keeps | Tests without it | |\n|---|---|---|---|"
+    for guard in found["guards"]:
+        shown = "<br>".join(f"`{test['name']}` {test['ended']}" for test in guard["tests"])
+        yield f"| {guard['name']} | {guard['keeps']} | {shown} | {_GOOD if guard['is_missed'] else _BAD} |"
+
+
+def _crash_points(stages: Stages) -> Iterator[str]:
+    yield "\n## Crash points\n"
+    yield "The process ends with `os._exit` before and after every commit and every call of a run; another takes over."
+    yield from _figures(stages, "crash-points")
+
+
+def _histories(stages: Stages) -> Iterator[str]:
+    yield "\n## Simulated histories\n\nThrough the real services, in simulated time, with every kind of fault."
+    for name, title in (
+        ("seeds", "Many histories"),
+        ("portfolio", "A large portfolio"),
+        ("limits", "A rush, limits read from the platform's journal"),
+        ("chaos", "The demo under chaos, with real processes"),
+    ):
+        yield f"\n### {title}"
+        yield from _figures(stages, name)
+
+
+def _figures(stages: Stages, name: str) -> Iterator[str]:
+    found = stages.get(name)
+    if not found:
+        return
+    yield f"\n{found['summary']}; {found['seconds']} s.\n"
+    totals = _totals(found.get("figures", ()))
+    if totals:
+        yield "| Figure | Value |\n|---|---|"
+        yield from (f"| {figure} | {value} |" for figure, value in totals.items())
+
+
+def _totals(figures: Any) -> dict[str, str]:
+    """Add up numbers of the same name, over all lines; what is counted by kind is added up by kind."""
+    numbers: Counter[str] = Counter()
+    kinds: dict[str, Counter[str]] = defaultdict(Counter)
+    largest: dict[str, int] = {}
+    for line in figures:
+        for name, value in line.items():
+            if isinstance(value, Mapping):
+                kinds[name].update(value)
+            elif name.startswith("most "):
+                largest[name] = max(value, largest.get(name, value))
+            elif name != "seed" and isinstance(value, int | float):
+                numbers[name] += value
+    return {
+        **({"histories": f"{len(figures)}"} if len(figures) > 1 else {}),
+        **{name: f"{value:,.0f}" for name, value in numbers.items()},
+        **{name: f"{value:,}" for name, value in largest.items()},
+        **{name: ", ".join(f"{kind} {n:,}" for kind, n in sorted(counts.items())) for name, counts in kinds.items()},
+    }

@@ -1,0 +1,136 @@
+"""What ``make assurance`` does, one stage after the other. Each returns what the report needs, as plain JSON."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from tests.assurance.guards import GUARDS, Guard
+from tests.assurance.items import item_of
+from tests.assurance.runs import Ended, Test, place_of, pytest
+from tests.lanes import servers
+
+SIZES = {"ELM_ASSURANCE": "1", "ELM_FAULT_RUNS": "1000", "ELM_FAULT_ROUNDS": "20", "ELM_FAULT_ROWS": "1000000"}
+GUARD_SECONDS = 300
+HANGS_AFTER_SECONDS = 60
+
+Found = dict[str, Any]
+
+
+def timed(stage: Callable[[], Found]) -> Callable[[], Found]:
+    """Add how long a stage took."""
+
+    @wraps(stage)
+    def run() -> Found:
+        began = time.monotonic()
+        found = stage()
+        return {**found, "seconds": round(time.monotonic() - began)}
+
+    return run
+
+
+@timed
+def faults() -> Found:
+    """Meet every fault of the list, at full size, on SQLite and on the servers that a test starts for itself."""
+    return _tests(pytest("-m", "fault and not crash_points", "-n2", "--dist=worksteal", environment=SIZES))
+
+
+@timed
+def faults_on_postgresql() -> Found:
+    """Meet the faults of workers, Microsoft and time once more on PostgreSQL."""
+    with servers.postgresql() as url:
+        environment = {"ELM_ASSURANCE": "1", "DATABASE_URL": url}
+        selection = "fault and not crash_points and not broker"
+        return _tests(pytest("-m", selection, "-n2", "--dist=worksteal", environment=environment))
+
+
+@timed
+def crash_points() -> Found:
+    """Kill the process at every commit and every call of a run, before and after."""
+    environment = {"ELM_ASSURANCE": "1", "ELM_CRASH_POINTS": "all"}
+    return _with_figures("-m", "crash_points", "-n2", environment=environment)
+
+
+@timed
+def guards() -> Found:
+    """Take out one guard after the other: its tests have to fail."""
+    with ThreadPoolExecutor(2) as executor:
+        found = list(executor.map(_without, GUARDS))
+    red = sum(guard["is_missed"] for guard in found)
+    return {"guards": found, "summary": f"{red} of {len(found)} guards are missed by their tests when taken out"}
+
+
+@timed
+def seeds() -> Found:
+    """Live through 200 histories of a month each."""
+    return _simulated("test_nothing_that_may_never_happen_happens_in_months_of_faults", ELM_SIMULATION_SEEDS="200")
+
+
+@timed
+def portfolio() -> Found:
+    """Live through one large history: 5,000 requests of 50 tenants."""
+    return _simulated("test_a_large_portfolio_over_months")
+
+
+@timed
+def limits() -> Found:
+    """Let 1,000 requests of 20 tenants come at once, and read the limits from the platform's journal."""
+    return _simulated(
+        "test_a_rush_never_exceeds_what_a_tenant_may_start_run_and_create",
+        ELM_SIMULATION_REQUESTS="1000",
+        ELM_SIMULATION_TENANTS="20",
+    )
+
+
+@timed
+def chaos() -> Found:
+    """Run the demo while workers are killed and Microsoft misbehaves."""
+    return _with_figures("-m", "assurance and flow", environment={"ELM_ASSURANCE": "1"})
+
+
+def _without(guard: Guard) -> Found:
+    """Return how the tests of a guard end without it; a test with several parameters fails when one of them does."""
+    places = [place_of(test) for test in guard.tests]
+    limit = HANGS_AFTER_SECONDS if guard.hangs else GUARD_SECONDS
+    environment = {"ELM_WITHOUT_GUARD": guard.name}
+    ended = pytest("--ds=tests.assurance.unguarded", *places, environment=environment, limit=limit)
+    tests = [_worst(name, place, ended) for name, place in zip(guard.tests, places, strict=True)]
+    wanted = (Ended.LATE, Ended.FAILED) if guard.hangs else (Ended.FAILED,)
+    return {
+        "name": guard.name,
+        "keeps": guard.keeps,
+        "tests": [asdict(test) for test in tests],
+        "is_missed": all(test.ended in wanted for test in tests),
+    }
+
+
+def _worst(name: str, place: str, ended: Iterable[Test]) -> Test:
+    order = (Ended.FAILED, Ended.LATE, Ended.BROKEN, Ended.SKIPPED, Ended.PASSED)
+    mine = [test for test in ended if test.name.split("[")[0] == name or test.name == place]
+    return min(mine, key=lambda test: order.index(test.ended))
+
+
+def _simulated(test: str, **environment: str) -> Found:
+    return _with_figures(place_of(test), "-n2", environment={"ELM_ASSURANCE": "1", **environment})
+
+
+def _with_figures(*arguments: str, environment: dict[str, str]) -> Found:
+    """Run tests that write figures, one JSON object in a line."""
+    with tempfile.TemporaryDirectory(prefix="elm-assurance-") as folder:
+        file = Path(folder) / "figures.jsonl"
+        found = _tests(pytest(*arguments, environment={**environment, "ELM_ASSURANCE_FIGURES": str(file)}))
+        lines = file.read_text().splitlines() if file.exists() else []
+    return {**found, "figures": [json.loads(line) for line in lines]}
+
+
+def _tests(tests: list[Test]) -> Found:
+    counts = {ended.value: sum(test.ended == ended for test in tests) for ended in Ended}
+    summary = ", ".join(f"{count} {ended}" for ended, count in counts.items() if count)
+    return {"tests": [{**asdict(test), "item": item_of(test.name)} for test in tests], "summary": summary or "no test"}

@@ -1,0 +1,1 @@
+"""The migrations of a version that has not been migrated to yet."""

@@ -1,0 +1,24 @@
+"""Processes of a test's own that need no start: copies of this one, working on the database that it is connected to."""
+
+from __future__ import annotations
+
+import multiprocessing
+import warnings
+from collections.abc import Callable
+from multiprocessing.context import ForkProcess
+from typing import Any
+
+from django.db import connection
+
+FORK = multiprocessing.get_context("fork")
+
+
+def forked(act: Callable[..., Any], *arguments: Any) -> ForkProcess:
+    """Let a copy of this process act; it shares no connection to the database and ends without a test's clean-up."""
+    connection.close()
+    process = FORK.Process(target=act, args=arguments, daemon=True)
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forking with threads; those of the test runner hold no lock that is needed here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    return process

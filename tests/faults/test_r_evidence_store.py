@@ -1,0 +1,78 @@
+"""R34 of the fault list: the blob exists, its policy is unlocked, storage's clock is behind."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from microsoft_cloud.blob import ImmutabilityPolicy, PolicyMode
+from microsoft_cloud.errors import ConflictError, PermanentError, TransientError
+from tests.provisioning_app.reconciling import calls, our_cloud, with_one_clock
+
+pytestmark = pytest.mark.simulated
+
+CONTAINER, NAME, CONTENT = "evidence", "checkpoints/2026/000042.json", b'{"size": 42}'
+PUT = {"host": "blob", "method": "PUT", "path": NAME}
+EXISTS = {"status": 412, "headers": {"x-ms-error-code": "ConditionNotMet"}}
+
+
+@pytest.fixture
+def keep(world):
+    with_one_clock(world)
+
+    def keep(content=CONTENT, mode=PolicyMode.LOCKED):
+        policy = ImmutabilityPolicy(world.clock.at + timedelta(days=365), mode)
+        return our_cloud(world).blob().keep(CONTAINER, NAME, content, policy=policy)
+
+    return keep
+
+
+def stored(world):
+    return our_cloud(world).blob().get(CONTAINER, NAME)
+
+
+def writes(world):
+    return [call for call in calls(world, NAME) if call["method"] == "PUT"]
+
+
+@pytest.mark.parametrize("lost", [{"drop_after": True}, {**EXISTS, "after": True}])
+def test_r34_a_name_that_is_taken_by_the_same_bytes_is_our_own_earlier_attempt(world, keep, lost):
+    world.fault(**PUT, **lost)
+    if "drop_after" in lost:
+        with pytest.raises(TransientError) as failed:
+            keep()
+        assert failed.value.maybe_executed
+
+    kept = keep()
+
+    assert (kept.size, kept.policy.mode) == (len(CONTENT), PolicyMode.LOCKED)
+    assert (stored(world), len(writes(world))) == (CONTENT, 2 if "drop_after" in lost else 1)
+
+
+def test_r34_a_name_that_is_taken_by_other_bytes_is_refused_and_nothing_changes(world, keep):
+    keep()
+    with pytest.raises(ConflictError, match="other bytes") as failed:
+        keep(b'{"size": 43}')
+    assert failed.value.code == "OtherContent"
+    assert stored(world) == CONTENT
+
+
+def test_r34_a_policy_that_is_unlocked_is_no_protection(world, keep):
+    keep(mode=PolicyMode.UNLOCKED)  # somebody was there before, and anybody with the right can remove it again
+    with pytest.raises(PermanentError, match="does not confirm") as failed:
+        keep()
+    assert failed.value.code == "NotProtected"
+
+
+def test_r34_a_storage_whose_clock_is_behind_is_refused_until_it_is_right(world, keep):
+    behind = format_datetime(world.clock.at - timedelta(minutes=5), usegmt=True)
+    world.fault(host="blob", method="HEAD", path=NAME, headers={"Date": behind})
+
+    with pytest.raises(PermanentError, match="Correct the clock") as failed:
+        keep()
+    assert (failed.value.code, failed.value.maybe_executed) == ("ClocksDiffer", True)
+
+    assert keep().size == len(CONTENT)
+    assert len([call for call in writes(world) if call["status"] == 201]) == 1
