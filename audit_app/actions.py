@@ -74,6 +74,8 @@ class Action(models.IntegerChoices):
     CREDENTIAL_ROTATION_STARTED = 138, "CredentialRotationStarted"
     PRIVILEGE_REVIEW_STARTED = 139, "PrivilegeReviewStarted"
     PRIVILEGE_FINDING_DISPOSED = 140, "PrivilegeFindingDisposed"
+    DELEGATION_CREATED = 151, "DelegationCreated"
+    DELEGATION_REVOKED = 152, "DelegationRevoked"
 
 
 class ActorType(models.IntegerChoices):

@@ -1,10 +1,21 @@
 """Governed bases of every admin screen.
 
 :class:`GovernedAdmin` for all, :class:`ReadOnlyAdmin` for what nobody edits, :class:`HistoryAdmin` for models with a
-history, :class:`ReadOnlyInline` for related rows. A button is made with :func:`dialog_action`.
+history, :class:`ReadOnlyInline` for related rows, :class:`VerbFormAdmin` for a form that a verb stores. A button is
+made with :func:`dialog_action`.
 """
 
 from core_app.admin.actions import ActingAdmin, dialog_action
 from core_app.admin.bases import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline
+from core_app.admin.forms import VerbForm, VerbFormAdmin
 
-__all__ = ["ActingAdmin", "GovernedAdmin", "HistoryAdmin", "ReadOnlyAdmin", "ReadOnlyInline", "dialog_action"]
+__all__ = [
+    "ActingAdmin",
+    "GovernedAdmin",
+    "HistoryAdmin",
+    "ReadOnlyAdmin",
+    "ReadOnlyInline",
+    "VerbForm",
+    "VerbFormAdmin",
+    "dialog_action",
+]
