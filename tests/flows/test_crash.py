@@ -71,7 +71,7 @@ class Workers:
             self.kill(process)
 
 
-def wait_for(condition: Callable[[], bool], what: str, log: Path, seconds: int = 60) -> None:
+def wait_for(condition: Callable[[], bool], what: str, log: Path, seconds: int = 180) -> None:
     """Ask again until the condition holds; fail with the workers' log when it never does."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -132,7 +132,7 @@ def test_approving_with_the_broker_stopped_succeeds_and_is_provisioned_later(rea
         env=nowhere,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     assert "doorbell_not_heard" in approval.stderr
