@@ -42,6 +42,9 @@ GRANT_NAMES: Final[dict[str, Role]] = {
     "auditor": Role.AUDITOR,
 }
 
+# The roles that decide at gates, and that a person may therefore lend to a delegate.
+DECIDING_ROLES: Final = (Role.APPROVER, Role.COMPLIANCE_OFFICER, Role.GOVERNANCE_LEAD)
+
 _VIEW_CORE: Final = (
     "requests_app.view_environmentrequest",
     "audit_app.view_provisioninglog",
@@ -70,14 +73,22 @@ _VIEW_ACCOUNTS: Final = (
     "accounts_app.view_user",
 )
 
+_DELEGATE: Final = ("accounts_app.add_delegation", "accounts_app.view_delegation")
+
 PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
-    Role.REQUESTER: (*_VIEW_CORE, "requests_app.add_environmentrequest", "requests_app.change_environmentrequest"),
-    Role.APPROVER: (*_VIEW_CORE, "requests_app.decide_environmentrequest"),
-    Role.COMPLIANCE_OFFICER: (*_VIEW_CORE, "requests_app.decide_environmentrequest"),
+    Role.REQUESTER: (
+        *_VIEW_CORE,
+        "accounts_app.view_delegation",
+        "requests_app.add_environmentrequest",
+        "requests_app.change_environmentrequest",
+    ),
+    Role.APPROVER: (*_VIEW_CORE, *_DELEGATE, "requests_app.decide_environmentrequest"),
+    Role.COMPLIANCE_OFFICER: (*_VIEW_CORE, *_DELEGATE, "requests_app.decide_environmentrequest"),
     Role.GOVERNANCE_LEAD: (
         *_VIEW_CORE,
         *_VIEW_RUNS,
         *_VIEW_ACCOUNTS,
+        *_DELEGATE,
         "requests_app.decide_environmentrequest",
         "accounts_app.propose_tenantsettings",
         "accounts_app.confirm_tenantsettings",
@@ -98,6 +109,7 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
         *_VIEW_ACCOUNTS,
         "notifications_app.view_outboxmessage",
         "requests_app.view_intakereceipt",
+        "accounts_app.view_delegation",
         "requests_app.export_environmentrequest",
         "audit_app.export_provisioninglog",
     ),

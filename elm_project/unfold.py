@@ -95,6 +95,12 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _item("Gates", "approval", "gates_app_gate", "gates_app.view_gate"),
                     _item(
+                        "Delegations",
+                        "supervisor_account",
+                        "accounts_app_delegation",
+                        "accounts_app.view_delegation",
+                    ),
+                    _item(
                         "Outbox", "outbox", "notifications_app_outboxmessage", "notifications_app.view_outboxmessage"
                     ),
                     _item("Tenants", "domain", "accounts_app_tenant", "accounts_app.view_tenant"),

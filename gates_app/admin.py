@@ -1,16 +1,30 @@
-"""Gates, stages and decisions, to be read; people decide on the subject's own page."""
+"""Gates, stages and decisions, to be read; people decide on the subject's own page. Delegations, which people make."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts_app.admin import ReadOnlyHistory, RoleScoped
-from core_app.admin import ReadOnlyAdmin, ReadOnlyInline
+from accounts_app.admin import ReadOnlyHistory, RoleScoped, scope_for
+from accounts_app.models import BusinessUnit, Delegation, User
+from accounts_app.roles import DECIDING_ROLES, Role
+from core_app import clock
+from core_app.admin import (
+    HistoryAdmin,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    VerbForm,
+    VerbFormAdmin,
+    dialog_action,
+)
+from gates_app.delegations import Terms, deciding_roles_of, delegate, may_revoke, revoke_delegation
 from gates_app.levels import GateStatus, Outcome, StageStatus
 from gates_app.models import Decision, Gate, GateParty, Stage
 
@@ -42,16 +56,20 @@ class StageInline(ReadOnlyInline):
 
 class DecisionInline(ReadOnlyInline):
     model = Decision
-    fields = ("decided_at", "outcome", "decider", "comment", "policy_version")
-    readonly_fields = ("decider",)
+    fields = ("decided_at", "outcome", "decider", "in_place_of", "comment", "policy_version")
+    readonly_fields = ("decider", "in_place_of")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the decisions with their people."""
-        return super().get_queryset(request).select_related("decided_by", "gate")
+        return super().get_queryset(request).select_related("decided_by", "gate", "delegation__delegator")
 
     @display(description="Decided by")
     def decider(self, decision: Decision) -> str:
         return str(decision.decided_by or "Policy")
+
+    @display(description="In place of")
+    def in_place_of(self, decision: Decision) -> str:
+        return str(decision.delegation.delegator) if decision.delegation else "-"
 
 
 @admin.register(Gate)
@@ -142,3 +160,128 @@ class DecisionAdmin(PartyScoped, ReadOnlyAdmin):
     )
     def verdict(self, decision: Decision) -> str:
         return decision.get_outcome_display()
+
+
+class DelegationForm(VerbForm):
+    """Who stands in, for what, from when, until when."""
+
+    delegate = forms.EmailField(
+        label="Delegate's user principal name",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="They decide in your place. What you may not decide, for example what you asked for, they may not.",
+    )
+
+    class Meta:
+        model = Delegation
+        fields = ("role", "business_unit", "begins_at", "ends_at", "is_absence", "reason")
+
+    def clean_delegate(self) -> User:
+        """Find the person.
+
+        Raises:
+            ValidationError: there is no such person.
+        """
+        found = User.objects.filter(upn__iexact=self.cleaned_data["delegate"]).first()
+        if found is None:
+            raise forms.ValidationError("Nobody active in your organisation has this UPN; check its spelling.")
+        return found
+
+
+class EndDialog(BaseDialogForm):
+    """Asks for nothing but a yes."""
+
+
+@admin.register(Delegation)
+class DelegationAdmin(VerbFormAdmin, RoleScoped, HistoryAdmin):
+    form = DelegationForm
+    list_display = ("delegator", "delegate", "lent", "business_unit", "begins_at", "ends_at", "status")
+    list_select_related = ("delegator", "delegate", "business_unit")
+    list_filter = ("is_absence", "begins_at")
+    search_fields = ("delegator__display_name", "delegator__upn", "delegate__display_name", "delegate__upn")
+    ordering = ("-begins_at", "id")
+    fields = ("delegate", "role", "business_unit", "begins_at", "ends_at", "is_absence", "reason")
+    actions_detail: ClassVar[tuple[str, ...]] = ("end",)
+
+    def reached(self, request: HttpRequest) -> Q:
+        """Return one's own delegations, given and received, and those of tenants one governs or audits."""
+        scope, user = scope_for(request), request.user.pk
+        overseen = [scope.own[role] for role in (Role.GOVERNANCE_LEAD, Role.AUDITOR) if role in scope.own]
+        tenants = {tenant for reach in overseen for tenant in reach.tenants}
+        return Q(delegator=user) | Q(delegate=user) | Q(tenant__in=tenants)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person decides anything that could be delegated."""
+        return super().has_add_permission(request) and bool(deciding_roles_of(request.user))  # type: ignore[arg-type]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A delegation is ended, not changed."""
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the form's fields, or what is shown of a delegation."""
+        return self.fields if obj is None else ("delegator", *self.fields, "revoked_at", "created_at")
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the roles with which the person decides."""
+        roles = deciding_roles_of(request.user)  # type: ignore[arg-type]
+        kwargs["choices"] = [("", "Every role with which I decide"), *((role.value, role.label) for role in roles)]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the units for which the person decides."""
+        if db_field.name == "business_unit":
+            kwargs["queryset"] = BusinessUnit.objects.filter(_decided_for(request))
+            kwargs["empty_label"] = "Wherever I decide"
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Delegation, form: Any, change: bool) -> None:
+        """Hand the fields to the verb that stores them."""
+        said, user = form.cleaned_data, request.user
+        terms = Terms(
+            said["begins_at"],
+            said["ends_at"],
+            said["reason"],
+            Role(said["role"]) if said["role"] else None,
+            said["business_unit"],
+            said["is_absence"],
+        )
+        made = delegate(user, said["delegate"], terms, by=user)  # type: ignore[arg-type]
+        obj.pk, obj.delegator, obj.delegate = made.pk, made.delegator, made.delegate
+
+    @dialog_action(
+        label="End now",
+        icon="event_busy",
+        form=EndDialog,
+        offered=may_revoke,
+        explained="The delegate cannot decide in this place any more, from the next click on.",
+    )
+    def end(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row = self.visible(request, object_id)
+        return self.act(
+            request,
+            object_id,
+            lambda: revoke_delegation(row.pk, by=request.user),  # type: ignore[arg-type]
+            done="The delegation has ended.",
+        )
+
+    @display(description="Role")
+    def lent(self, row: Delegation) -> str:
+        return row.role or "Every deciding role"
+
+    @display(description="Status", label={"In force": "success", "Planned": "info", "Ended": ""})
+    def status(self, row: Delegation) -> str:
+        now = clock.now()
+        if row.revoked_at or row.ends_at <= now:
+            return "Ended"
+        return "In force" if row.begins_at <= now else "Planned"
+
+
+def _decided_for(request: HttpRequest) -> Q:
+    """Return the filter on units for which the person decides by roles of their own."""
+    q = Q(pk__in=[])
+    for role, reach in scope_for(request).own.items():
+        if role in DECIDING_ROLES:
+            q |= Q(pk__in=list(reach.units)) | Q(tenant__in=reach.tenants)
+            for tree in reach.trees:
+                q |= Q(path__startswith=tree)
+    return q

@@ -19,6 +19,24 @@ _PART_REASON = {
 }
 
 
+_ASKED_FOR_IT = frozenset({Part.REQUESTER, Part.EDITOR})
+
+
+@dataclass(frozen=True, slots=True)
+class Lender:
+    """Someone a person stands in for now.
+
+    Attributes:
+        key: Their Entra object id, or their account's id.
+        name: What people call them.
+        roles: Roles they lend over the gate's business unit; none when they lend for other units only.
+    """
+
+    key: str
+    name: str
+    roles: Collection[Role] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """What eligibility needs to know about someone who wants to decide.
@@ -27,13 +45,15 @@ class Person:
         key: Entra object id, or the account's id.
         is_active: Whether the account is enabled.
         is_service_principal: Whether it is an automation account.
-        roles: Roles held over the gate's business unit.
+        roles: Roles of their own over the gate's business unit.
+        lenders: Everyone they stand in for now; they inherit these people's conflicts.
     """
 
     key: str
     is_active: bool
     is_service_principal: bool
     roles: Collection[Role]
+    lenders: tuple[Lender, ...] = ()
 
 
 def refusal(person: Person, deciding_roles: Collection[Role], parties: Mapping[str, Part]) -> str | None:
@@ -51,6 +71,28 @@ def refusal(person: Person, deciding_roles: Collection[Role], parties: Mapping[s
     part = parties.get(person.key)
     if part is not None:
         return _PART_REASON[Part(part)]
-    if not set(person.roles) & set(deciding_roles):
-        return f"Deciding here needs the role {' or '.join(sorted(deciding_roles))} for this business unit."
+    if conflict := _inherited_conflict(person, parties):
+        return conflict
+    is_able = bool(set(person.roles) & set(deciding_roles)) or lender_used(person, deciding_roles, parties)
+    return None if is_able else _missing_role(person, deciding_roles)
+
+
+def lender_used(person: Person, deciding_roles: Collection[Role], parties: Mapping[str, Part]) -> Lender | None:
+    """Return in whose place a person would decide: nobody's when a role of their own suffices."""
+    if set(person.roles) & set(deciding_roles):
+        return None
+    able = (lender for lender in person.lenders if set(lender.roles) & set(deciding_roles))
+    return next((lender for lender in able if lender.key not in parties), None)
+
+
+def _inherited_conflict(person: Person, parties: Mapping[str, Part]) -> str | None:
+    for lender in person.lenders:
+        if parties.get(lender.key) in _ASKED_FOR_IT:
+            return f"You stand in for {lender.name}, who asked for this or edited it; someone else must decide."
     return None
+
+
+def _missing_role(person: Person, deciding_roles: Collection[Role]) -> str:
+    if busy := lender_used(person, deciding_roles, {}):
+        return f"You stand in for {busy.name}, who has already taken part here; nobody decides twice."
+    return f"Deciding here needs the role {' or '.join(sorted(deciding_roles))} for this business unit."

@@ -110,6 +110,14 @@ class Decision(models.Model):
     decided_by = models.ForeignKey(
         "accounts_app.User", models.PROTECT, null=True, blank=True, related_name="+", help_text="Empty: the policy."
     )
+    delegation = models.ForeignKey(
+        "accounts_app.Delegation",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="In whose place they decided; empty: by a role of their own.",
+    )
     comment = models.TextField(blank=True)
     content_hash = models.CharField(max_length=64)
     policy_version = models.CharField(max_length=40, blank=True)

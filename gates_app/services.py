@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from accounts_app.models import BusinessUnit, User
+from accounts_app.models import BusinessUnit, Delegation, User
 from accounts_app.roles import Role
-from accounts_app.scope import scope_of
-from accounts_app.services import holders
 from core_app import clock
-from core_app.errors import DomainError, PermissionRefused, StaleContentError
+from core_app.errors import DomainError, StaleContentError
 from core_app.text import clean, has_content
-from gates_app.eligibility import Person, refusal
+from gates_app.deciders import (
+    OBJECTING_ROLES,
+    delegation_used,
+    eligible_people,
+    expected_deciders,
+    parties_of,
+    refusal_for,
+    require_eligible,
+    unresolvable_role,
+)
 from gates_app.levels import GateStatus, Level, Outcome, Part, StageStatus
 from gates_app.models import Decision, Gate, GateParty, Stage
 
-OBJECTING_ROLES = (Role.APPROVER,)
+__all__ = [
+    "OBJECTING_ROLES",
+    "approve_by_policy",
+    "assign",
+    "close",
+    "current_stage",
+    "decide",
+    "due_for_escalation",
+    "due_for_reminder",
+    "eligible_people",
+    "escalate",
+    "expected_deciders",
+    "locked",
+    "open_gate",
+    "parties_of",
+    "refusal_for",
+    "remind",
+    "require_eligible",
+    "unresolvable_role",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +105,6 @@ def open_gate(new: NewGate) -> Gate:
     return gate
 
 
-def unresolvable_role(unit: BusinessUnit, roles: Iterable[Role], parties: Mapping[str, Part]) -> Role | None:
-    """Return the first role for which nobody is left to decide, or None; each person counts for one stage only."""
-    taken = dict(parties)
-    for role in roles:
-        free = [user for user in holders(role, unit) if refusal(_as_holder(user, role), (role,), taken) is None]
-        if not free:
-            return role
-        if len(free) == 1:
-            taken[free[0].person_key] = Part.DECIDER
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a decision led to.
@@ -135,17 +149,17 @@ def decide(
         raise DomainError(f"{gate.subject} is approved by policy when its objection window ends; you can only object.")
     if content_hash != gate.content_hash:
         raise StaleContentError(f"{gate.subject} has changed since it was shown to you. Read it again and then decide.")
-    now = clock.now()
     decision = Decision.objects.create(
         gate=gate,
         stage=stage,
         outcome=outcome,
         decided_by=by,
+        delegation=delegation_used(by, gate, stage),
         comment=comment,
         content_hash=content_hash,
-        decided_at=now,
+        decided_at=clock.now(),
     )
-    GateParty.objects.create(gate=gate, person_key=by.person_key, part=Part.DECIDER)
+    _takes_part(decision)
     if stage:
         stage.status = StageStatus.APPROVED if outcome == Outcome.APPROVE else StageStatus.REJECTED
         stage.assigned_to = by
@@ -154,7 +168,7 @@ def decide(
     if outcome == Outcome.APPROVE and following:
         _open_stage(following, preferred)
         return Verdict(gate, decision, following)
-    _close(gate, GateStatus.APPROVED if outcome == Outcome.APPROVE else GateStatus.REJECTED, now)
+    _close(gate, GateStatus.APPROVED if outcome == Outcome.APPROVE else GateStatus.REJECTED, decision.decided_at)
     return Verdict(gate, decision, None)
 
 
@@ -230,44 +244,18 @@ def current_stage(gate: Gate) -> Stage | None:
     return gate.stages.filter(status=StageStatus.OPEN).first()
 
 
-def eligible_people(gate: Gate, stage: Stage | None) -> list[User]:
-    """Return everyone who may decide now, in a stable order."""
-    parties = parties_of(gate)
-    roles = stage.roles if stage else OBJECTING_ROLES
-    people: dict[UUID, User] = {}
-    for role in roles:
-        for user in holders(role, gate.business_unit):
-            if refusal(_as_holder(user, role), (role,), parties) is None:
-                people[user.pk] = user
-    return list(people.values())
-
-
-def require_eligible(user: User, gate: Gate, stage: Stage | None) -> None:
-    """Raise PermissionRefused with the reason unless the person may decide now."""
-    if reason := refusal_for(user, gate, stage):
-        raise PermissionRefused(reason)
-
-
-def refusal_for(user: User, gate: Gate, stage: Stage | None) -> str | None:
-    """Return why a person may not decide now, or None when they may."""
-    scope = scope_of(user)
-    roles = [role for role in scope.reach if scope.holds(role, gate.business_unit)]
-    person = Person(user.person_key, user.is_active, user.is_service_principal, roles)
-    return refusal(person, stage.roles if stage else OBJECTING_ROLES, parties_of(gate))
-
-
-def parties_of(gate: Gate) -> dict[str, Part]:
-    """Return person key → part for everyone who takes part in a gate."""
-    return {key: Part(part) for key, part in gate.parties.values_list("person_key", "part")}
-
-
 def locked(gate_id: UUID) -> Gate:
     """Return a gate, locked until the transaction ends."""
     return Gate.objects.select_for_update(no_key=True).get(pk=gate_id)
 
 
-def _as_holder(user: User, role: Role) -> Person:
-    return Person(user.person_key, user.is_active, user.is_service_principal, (role,))
+def _takes_part(decision: Decision) -> None:
+    """Enter who decided, and in whose place: the constraint on parties lets each person take part once."""
+    parties = [(decision.decided_by, Part.DECIDER)]
+    if decision.delegation:
+        parties.append((decision.delegation.delegator, Part.DELEGATOR))
+    for person, part in parties:
+        GateParty.objects.create(gate=decision.gate, person_key=person.person_key, part=part)  # type: ignore[union-attr]
 
 
 def _require_open(gate: Gate) -> None:
@@ -285,9 +273,15 @@ def _open_stage(stage: Stage, preferred: User | None) -> None:
     now, span = clock.now(), timedelta(hours=stage.hours)
     stage.status = StageStatus.OPEN
     stage.opened_at, stage.remind_at, stage.escalate_at = now, now + span / 2, now + span
-    if preferred and refusal_for(preferred, stage.gate, stage) is None:
-        stage.assigned_to = preferred
+    stage.assigned_to = _present(preferred, stage) if preferred else None
     stage.save()
+
+
+def _present(preferred: User, stage: Stage) -> User | None:
+    """Return who a stage is assigned to: the preferred person, their delegate while they are away, or nobody."""
+    absences = Delegation.objects.active_at(clock.now()).filter(delegator=preferred, is_absence=True)
+    delegates = [each.delegate for each in absences.select_related("delegate").order_by("begins_at", "id")]
+    return next((each for each in delegates or [preferred] if refusal_for(each, stage.gate, stage) is None), None)
 
 
 def _mark_once(stage: Stage, due: str, done: str) -> bool:

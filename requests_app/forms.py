@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django import forms
-
+from core_app.admin import VerbForm
 from requests_app.models import EnvironmentRequest, requested_fields
 from requests_app.services.drafts import MAX_TEXT
 
 
-class RequestForm(forms.ModelForm):  # type: ignore[type-arg]
-    """The fields of a draft; a verb stores them and what it refused is shown beside the fields."""
-
-    problems: ClassVar[Sequence[tuple[str, str]]] = ()
+class RequestForm(VerbForm):
+    """The fields of a draft."""
 
     class Meta:
         model = EnvironmentRequest
@@ -35,10 +31,3 @@ class RequestForm(forms.ModelForm):  # type: ignore[type-arg]
         for name in ("business_justification", "zone_rationale"):
             if name in self.fields:
                 self.fields[name].widget.attrs.update({"rows": 4, "maxlength": MAX_TEXT})
-
-    def clean(self) -> dict[str, Any] | None:
-        """Add what the verb refused to the fields it spoke of."""
-        cleaned = super().clean()
-        for name, problem in self.problems:
-            self.add_error(name if name in self.fields else None, problem)
-        return cleaned

@@ -1,12 +1,13 @@
 """Governed bases of every admin screen.
 
 :class:`GovernedAdmin` for all, :class:`ReadOnlyAdmin` for what nobody edits, :class:`HistoryAdmin` for models with a
-history, :class:`ReadOnlyInline` for related rows. A button is made with :func:`dialog_action`; :func:`readable` shows
-stored JSON.
+history, :class:`ReadOnlyInline` for related rows, :class:`VerbFormAdmin` for a form that a verb stores. A button is
+made with :func:`dialog_action`; :func:`readable` shows stored JSON.
 """
 
 from core_app.admin.actions import ActingAdmin, dialog_action
 from core_app.admin.bases import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline
+from core_app.admin.forms import VerbForm, VerbFormAdmin
 from core_app.admin.readable import readable
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "HistoryAdmin",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
+    "VerbForm",
+    "VerbFormAdmin",
     "dialog_action",
     "readable",
 ]

@@ -28,9 +28,7 @@ class Environment(models.Model):
     url = models.URLField("URL", blank=True)
     zone = models.PositiveSmallIntegerField(choices=Zone.choices, null=True, blank=True)
     status = models.PositiveSmallIntegerField(choices=EnvironmentStatus.choices, default=EnvironmentStatus.PROVISIONING)
-    created_at = models.DateTimeField(
-        help_text="When the environment came to exist, or was first seen."
-    )
+    created_at = models.DateTimeField(help_text="When the environment came to exist, or was first seen.")
     governed_at = models.DateTimeField(null=True, blank=True, help_text="When every control was first proved.")
     quarantined_at = models.DateTimeField(null=True, blank=True)
     quarantine_reason = models.TextField(blank=True)

@@ -14,7 +14,7 @@ from core_app.admin import GovernedAdmin, dialog_action
 from gates_app import services as gates
 from gates_app.levels import Level, Outcome
 from requests_app import directory, services
-from requests_app.admin.dialogs import SHOWN, ConfirmDialog, DecisionDialog, RefusalDialog
+from requests_app.admin.dialogs import SHOWN, ConfirmDialog, DecisionDialog, ReassignDialog, RefusalDialog
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import may_decide, may_submit, may_withdraw
 
@@ -38,9 +38,17 @@ def may_claim(user: User, request: EnvironmentRequest) -> bool:
 
 
 class RequestActions(GovernedAdmin):
-    """Submit, withdraw, approve, reject, object, claim."""
+    """Submit, withdraw, approve, reject, object, claim, reassign."""
 
-    actions_detail: ClassVar[tuple[str, ...]] = ("submit", "approve", "reject", "object_to", "claim", "withdraw")
+    actions_detail: ClassVar[tuple[str, ...]] = (
+        "submit",
+        "approve",
+        "reject",
+        "object_to",
+        "claim",
+        "reassign",
+        "withdraw",
+    )
 
     @dialog_action(
         label="Submit",
@@ -123,6 +131,22 @@ class RequestActions(GovernedAdmin):
             object_id,
             lambda: services.assign(row.pk, to=user, by=user),  # type: ignore[arg-type]
             done=f"{row} is assigned to you.",
+        )
+
+    @dialog_action(
+        label="Reassign",
+        icon="forward",
+        form=ReassignDialog,
+        offered=may_decide_stage,
+        explained="Somebody else who may decide is asked instead, and told.",
+    )
+    def reassign(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, chosen = self.visible(request, object_id), form.cleaned_data["person"]
+        return self.act(
+            request,
+            object_id,
+            lambda: services.assign(row.pk, to=chosen, by=request.user),  # type: ignore[arg-type]
+            done=f"{row} is assigned to {chosen}.",
         )
 
     def _decide(

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from accounts_app.models import User
 from core_app.text import has_content
 from requests_app.services.drafts import MAX_TEXT
 
@@ -65,6 +66,28 @@ class RetryDialog(ReasonDialog):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["reason"].help_text = self.wanted
+
+
+class ReassignDialog(BaseDialogForm):
+    """Names the person who is to decide instead."""
+
+    person = forms.EmailField(
+        label="User principal name",
+        widget=UnfoldAdminTextInputWidget,
+        help_text="They have to hold the role that this stage asks for, and must not have taken part in the request.",
+    )
+
+    def clean_person(self) -> User:
+        """Find the person.
+
+        Raises:
+            ValidationError: there is no such person.
+        """
+        colleagues = User.objects.filter(tenant=self.request.user.tenant_id, is_active=True)
+        found = colleagues.filter(upn__iexact=self.cleaned_data["person"]).first()
+        if found is None:
+            raise forms.ValidationError("Nobody active in your organisation has this UPN; check its spelling.")
+        return found
 
 
 def with_content(text: str, message: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -15,8 +14,7 @@ from unfold.decorators import display
 
 from accounts_app.admin import name_actors, scope_for
 from accounts_app.models import BusinessUnit
-from core_app.admin import HistoryAdmin
-from core_app.errors import InvalidInputError, PermissionRefused
+from core_app.admin import HistoryAdmin, VerbFormAdmin
 from core_app.text import in_words
 from requests_app import services
 from requests_app.admin.actions import RequestActions
@@ -64,7 +62,7 @@ _FOLLOWED: dict[str, tuple[str, ...]] = {
 
 
 @admin.register(EnvironmentRequest)
-class EnvironmentRequestAdmin(RequestActions, HistoryAdmin):
+class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
     nothing_here = "There are no requests that you may see."
     form = RequestForm
     list_display = (
@@ -137,12 +135,10 @@ class EnvironmentRequestAdmin(RequestActions, HistoryAdmin):
         return (*fixed, *self._readonly, "business_unit")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Return the form, with what the verb refused a moment ago."""
+        """Return the form, without advice where nothing can be filled in."""
         if obj is not None and not self.has_change_permission(request, obj):
             kwargs["help_texts"] = {}  # advice for those who fill it in only confuses those who read it
-        form = super().get_form(request, obj, change, **kwargs)
-        form.problems = getattr(request, "refused_problems", ())
-        return form
+        return super().get_form(request, obj, change, **kwargs)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the person's own unit and those below it."""
@@ -157,18 +153,6 @@ class EnvironmentRequestAdmin(RequestActions, HistoryAdmin):
         kwargs["choices"] = db_field.get_choices(include_blank=True, blank_choice=[("", "Choose one")])
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> Any:
-        """Show or store the form; what the verb refuses comes back in the same form, with everything that was typed."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except InvalidInputError as invalid:
-            request.refused_problems = invalid.problems  # type: ignore[attr-defined]
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except PermissionRefused as refused:
-            raise PermissionDenied(str(refused)) from refused
-
     def save_model(self, request: HttpRequest, obj: EnvironmentRequest, form: Any, change: bool) -> None:
         """Hand the fields to the verb that stores them."""
         fields = {name: value for name, value in form.cleaned_data.items() if name in requested_fields()}
@@ -178,9 +162,6 @@ class EnvironmentRequestAdmin(RequestActions, HistoryAdmin):
         unit = form.cleaned_data["business_unit"]
         made = services.create_draft(by=request.user, business_unit=unit, **fields)  # type: ignore[arg-type]
         obj.pk, obj.request_number = made.pk, made.request_number
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Iterable[Any], change: bool) -> None:
-        """Store nothing beside the request."""
 
     def response_post_save_add(self, request: HttpRequest, obj: EnvironmentRequest) -> HttpResponse:
         """Go to the new draft, where it can be submitted."""

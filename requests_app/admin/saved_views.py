@@ -27,15 +27,23 @@ def _mine(request: HttpRequest) -> Q:
 
 
 def _pending_my_approval(request: HttpRequest) -> Q:
-    """Assigned to me, or open to me and unclaimed; never what I took part in (elm.md §4)."""
+    """Assigned to me or to whom I stand in for, or open to me and unclaimed; never what I took part in (elm.md §4)."""
     user, scope = request.user, scope_for(request)
     waiting = Stage.objects.filter(status=StageStatus.OPEN)
-    mine = waiting.filter(assigned_to=user.pk)
+    mine = waiting.filter(Q(assigned_to=user.pk) | _lent(scope))
     open_to_me = waiting.filter(assigned_to__isnull=True).filter(_open_to(scope))
     escalated = waiting.filter(escalated_at__isnull=False).filter(prefixed(scope.of(Role.GOVERNANCE_LEAD), "gate"))
     taken_part = GateParty.objects.filter(person_key=user.person_key).values("gate")  # type: ignore[union-attr]
     gates = (mine | open_to_me | escalated).exclude(gate__in=taken_part).values("gate")
     return Q(state=State.PENDING_APPROVAL, gate__in=gates)
+
+
+def _lent(scope: Scope) -> Q:
+    q = Q(pk__in=[])
+    for loan in scope.loans:
+        for role, reach in loan.reach.items():
+            q |= Q(role=role, assigned_to=loan.delegation.delegator_id) & prefixed(reach.q(), "gate")
+    return q
 
 
 def _open_to(scope: Scope) -> Q:

@@ -60,6 +60,13 @@ def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
         "content_hash": content_hash,
         "stage": verdict.decision.stage.number if verdict.decision.stage else None,
     }
+    if delegation := verdict.decision.delegation:
+        used = {
+            "delegation": str(delegation.pk),
+            "delegator": delegation.delegator.upn,
+            "until": str(delegation.ends_at),
+        }
+        record(Action.DELEGATION_USED, on=request, by=person(by), details=used)
     if verdict.gate.status == GateStatus.REJECTED:
         comments = verdict.decision.comment
         move(request, request.reject, Action.REJECTED, by=person(by), details=details, approver=by, comments=comments)
@@ -139,7 +146,7 @@ def _pass_on(request: EnvironmentRequest, by: User, details: Mapping[str, object
     record(Action.STAGE_APPROVED, on=request, by=person(by), details=details)
     request.approver = following.assigned_to  # nobody while the stage is unclaimed
     request.save()
-    deciders = [following.assigned_to] if following.assigned_to else gates.eligible_people(following.gate, following)
+    deciders = gates.expected_deciders(following.gate, following)
     tell(Event.DECISION_NEEDED, request, deciders, once=str(following.pk), due=moment(following.escalate_at))
 
 
@@ -148,7 +155,7 @@ def _remind(stage: Stage) -> bool:
     request = _subject(stage)
     if request is None or not gates.remind(stage):
         return False
-    people = [stage.assigned_to] if stage.assigned_to else gates.eligible_people(stage.gate, stage)
+    people = gates.expected_deciders(stage.gate, stage)
     record(Action.REMINDER_SENT, on=request, by=SYSTEM, details={"stage": stage.number, "to": [p.upn for p in people]})
     tell(Event.REMINDER, request, people, once=str(stage.pk), due=moment(stage.escalate_at))
     return True

@@ -246,7 +246,7 @@ def _route(request: EnvironmentRequest, settings: Settings, directory: Directory
 def _tell_deciders(request: EnvironmentRequest, gate: Gate, way: Route) -> None:
     stage = gates.current_stage(gate)
     due = stage.escalate_at if stage else gate.undo_until
-    deciders = [stage.assigned_to] if stage and stage.assigned_to else gates.eligible_people(gate, stage)
+    deciders = gates.expected_deciders(gate, stage)
     event = Event.OBJECTION_WINDOW if way.level == Level.L1 else Event.DECISION_NEEDED
     tell(event, request, deciders, once=f"{stage.pk if stage else gate.pk}", due=moment(due))
     following = (

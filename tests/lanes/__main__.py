@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ class Lane:
         servers: Starts its servers and yields the environment variables that name them.
         selection: Which tests, for pytest.
         measured: Which packages are measured; all when empty.
+        beside_the_last: Whether it runs while the lane before it does: it waits for processes more than it computes.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Lane:
     servers: Callable[[], AbstractContextManager[Environment]]
     selection: tuple[str, ...]
     measured: tuple[str, ...] = ()
+    beside_the_last: bool = False
 
 
 # Tables without migrations, for speed: those run on SQLite in the tests of the demo, on PostgreSQL in the Redis lane
@@ -84,7 +87,14 @@ LANES = (
         measured=("audit_app", "elm_project", "requests_app"),
     ),
     # Not in parallel: all workers of a Redis database hear the same doorbells
-    Lane("redis", "the worker tests, on Redis beside PostgreSQL", production, ("-m", "broker"), ("elm_project",)),
+    Lane(
+        "redis",
+        "the worker tests, on Redis beside PostgreSQL",
+        production,
+        ("-m", "broker"),
+        measured=("elm_project",),
+        beside_the_last=True,
+    ),
 )
 
 
@@ -113,7 +123,7 @@ def main(arguments: list[str]) -> int:
     options, selection = parser.parse_known_args(arguments)
     lanes = [lane for lane in LANES if options.only is None or lane.name in options.only]
     with tempfile.TemporaryDirectory(prefix="elm-lanes-") as folder:
-        results = [run(lane, selection, Path(folder)) for lane in lanes]
+        results = run_all(lanes, selection, Path(folder))
         print()
         failed = sum(result.failed for result in results)
         # Some code runs on one database or broker only, so that only all lanes together can be measured
@@ -127,6 +137,17 @@ def main(arguments: list[str]) -> int:
         print(result)
     print(f"{sum(result.passed for result in results)} passed, {failed} failed")
     return 1 if failed or wanting else 0
+
+
+def run_all(lanes: list[Lane], selection: list[str], folder: Path) -> list[Result]:
+    """Run lanes one after the other, and beside one of them what computes little; each is printed when it has ended."""
+    with ThreadPoolExecutor() as executor:
+        running: list[Future[Result]] = []
+        for lane in lanes:
+            if not lane.beside_the_last:
+                wait(running)
+            running.append(executor.submit(run, lane, selection, folder))
+        return [each.result() for each in running]
 
 
 def run(lane: Lane, selection: list[str], folder: Path) -> Result:
@@ -153,11 +174,14 @@ def _pytest(result: Result, named: Environment, selection: list[str], folder: Pa
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *lane.selection, *selection]
     if not selection:
         command += ["--cov-report=", *([f"--cov={package}" for package in lane.measured] or ["--cov"])]
-    code = subprocess.run(command, env=environment).returncode
+    kept = subprocess.PIPE if lane.beside_the_last else None  # two lanes would write between each other's lines
+    ended = subprocess.run(command, env=environment, stdout=kept, stderr=subprocess.STDOUT if kept else None, text=True)
+    if kept:
+        print(f"\n=== {lane.name}\n{ended.stdout}", flush=True)
     _count(result, report)
-    if code == NOTHING_COLLECTED:
+    if ended.returncode == NOTHING_COLLECTED:
         result.skipped_because = "no test was selected for it"
-    elif code and not result.failed:
+    elif ended.returncode and not result.failed:
         result.failed = 1  # pytest itself stumbled
 
 

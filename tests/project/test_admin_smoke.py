@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,8 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from unfold.decorators import action
 
-from accounts_app.roles import PERMISSIONS, Role
+from accounts_app.models import Delegation
+from accounts_app.roles import DECIDING_ROLES, PERMISSIONS, Role
+from core_app import clock
 from core_app.admin import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin
+from gates_app.delegations import Terms, delegate
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from tests.factories import People, make_people, make_request, make_user
@@ -65,6 +69,9 @@ def people(db: None) -> People:
     people = make_people()
     for stage in (State.DRAFT, State.PENDING_APPROVAL, State.REJECTED, State.FAILED, State.COMPLETED):
         make_request(stage, people=people, zone=Zone.ZONE_3)
+    now = clock.now()
+    terms = Terms(now, now + timedelta(days=7), "On holiday.")
+    delegate(people.approver, people.second_approver, terms, by=people.approver)
     return people
 
 
@@ -121,10 +128,11 @@ def test_every_screen_opens_for_those_who_may_view_it_and_for_nobody_else(role: 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nobody_deletes_and_only_requesters_add(role: Role, people: People) -> None:
+def test_nobody_deletes_and_only_requesters_ask_and_only_deciders_delegate(role: Role, people: People) -> None:
     client = client_of(getattr(people, ROLES[role]))
+    adds = {EnvironmentRequest: (Role.REQUESTER,), Delegation: DECIDING_ROLES}
     for model in SCREENS:
-        expected = 200 if (model, role) == (EnvironmentRequest, Role.REQUESTER) else 403
+        expected = 200 if role in adds.get(model, ()) else 403
         assert client.get(address(model, "add")).status_code == expected, model
         for row in rows_of(model, people)[:1]:
             assert client.post(page_of(row, "delete"), {"post": "yes"}).status_code in (403, 404), model

@@ -11,7 +11,7 @@ from requests_app.models import EnvironmentRequest
 from tests.factories import People, decide, make_people, make_request, make_tenant
 from tests.screens import client_of, dialog_of, page_of, press, state_of, told
 
-VERBS = ("submit", "withdraw", "approve", "reject", "object_to", "claim", "retry")
+VERBS = ("submit", "withdraw", "approve", "reject", "object_to", "claim", "reassign", "retry")
 ROLES = (
     "requester",
     "approver",
@@ -30,6 +30,7 @@ OFFERED: dict[tuple[State, Zone], dict[str, set[str]]] = {
         "approve": {"approver", "second_approver"},
         "reject": {"approver", "second_approver"},
         "claim": {"second_approver"},  # the requester's manager has it already
+        "reassign": {"approver", "second_approver"},
     },
     (State.FAILED, Zone.ZONE_2): {"retry": {"operator"}},
     (State.COMPLETED, Zone.ZONE_2): {},
@@ -61,6 +62,7 @@ def test_a_crafted_post_of_someone_who_may_not_changes_nothing(stage: State, zon
     request = make_request(stage, people=people, zone=zone)
 
     crafted = {"_form_submitted": "on", "content_hash": request.content_hash, "comment": "So.", "reason": "So."}
+    crafted["person"] = people.second_approver.upn
     same = {"reject": "object_to"} if zone == Zone.ZONE_1 else {"object_to": "reject"}  # two words for one verb
     for role in ROLES:
         client = client_of(getattr(people, role))
@@ -176,6 +178,21 @@ def test_claiming_makes_the_stage_ones_own(people: People) -> None:
     assert "claim" not in offered_to(people.second_approver, request)
 
 
+def test_a_stage_is_reassigned_to_a_colleague_who_may_decide_and_to_nobody_else(people: People) -> None:
+    request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
+    stranger = make_people().approver
+
+    answer = press(people.approver, request, "reassign", person=people.second_approver.upn.upper())
+    assert told(answer, people.approver) == [f"{request} is assigned to {people.second_approver}."]
+
+    unknown = press(people.approver, request, "reassign", person=stranger.upn)
+    assert "Nobody active in your organisation has this UPN" in unknown.content.decode()
+    for person in (people.requester, people.auditor):
+        assert press(people.approver, request, "reassign", person=person.upn).status_code in (302, 403)
+    request.refresh_from_db()
+    assert request.approver == people.second_approver
+
+
 def test_the_requesters_own_approval_is_refused_and_the_refusal_recorded(people: People) -> None:
     request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
 
@@ -240,6 +257,7 @@ def test_what_one_may_not_see_has_no_buttons_either(people: People) -> None:
     strangers = make_people()
 
     crafted = {"_form_submitted": "on", "content_hash": request.content_hash, "comment": "So.", "reason": "So."}
+    crafted["person"] = people.second_approver.upn
     for stranger in (strangers.approver, strangers.operator, strangers.requester):
         client = client_of(stranger)
         for verb in VERBS:

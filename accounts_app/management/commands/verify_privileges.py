@@ -1,0 +1,41 @@
+"""``manage.py verify_privileges``: exit code 0 as expected, 1 findings, 2 cannot verify."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError
+
+from accounts_app.privileges import Privileges, record_review, verify_privileges
+from audit_app.actors import SYSTEM
+
+
+class Command(BaseCommand):
+    help = "Show what every role may do to every table, expected and effective, and name each difference."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            found = verify_privileges(is_production=settings.PRODUCTION)
+            record_review(found, by=SYSTEM)
+        except DatabaseError as error:
+            self.stderr.write(f"Cannot verify: {error}. Is the database there and migrated?")
+            sys.exit(2)
+        self.stdout.write(json.dumps(found.as_json()) if options["json"] else "\n".join(_lines(found)))
+        sys.exit(0 if found.ok else 1)
+
+
+def _lines(found: Privileges) -> list[str]:
+    cells = [cell for cell in found.cells if cell.expected or cell.effective]
+    return [
+        *(f"{cell.role:23} {cell.table:45} {' '.join(cell.effective) or 'nothing'}" for cell in cells),
+        *(f"Note: {note}" for note in found.notes),
+        *(f"{finding.kind:19} {finding.subject}: {finding.detail}" for finding in found.findings),
+        "Access is as expected." if found.ok else f"{len(found.findings)} finding(s).",
+    ]

@@ -1,0 +1,266 @@
+"""Who can really do what: the table of roles against what Django, django-guardian and the database would allow.
+
+What an examiner asks for: expected and effective side by side, and every difference named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from django.contrib.auth.models import Group, Permission
+from django.db import connection
+
+from accounts_app.models import (
+    BusinessUnitGroupObjectPermission,
+    BusinessUnitUserObjectPermission,
+    Tenant,
+    TenantGroupObjectPermission,
+    TenantUserObjectPermission,
+    User,
+)
+from accounts_app.roles import GRANT_NAMES, PERMISSIONS, Role
+from audit_app import triggers
+from audit_app.actions import Action
+from audit_app.actors import Actor
+from audit_app.log import record
+from audit_app.models import ProvisioningLog
+from core_app.transactions import transactional
+
+_WRITING: Final = ("UPDATE", "DELETE", "TRUNCATE")
+_FORBIDDEN_ON_LOG: Final = ("change", "delete")
+_GRANTS: Final = (
+    (BusinessUnitUserObjectPermission, "user"),
+    (TenantUserObjectPermission, "user"),
+    (BusinessUnitGroupObjectPermission, "group"),
+    (TenantGroupObjectPermission, "group"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one role may do to one table.
+
+    Attributes:
+        role: The role.
+        table: Application and model, ``audit_app.provisioninglog``.
+        expected: Permissions that the table of roles gives.
+        effective: Permissions that the role's group has.
+    """
+
+    role: str
+    table: str
+    expected: tuple[str, ...]
+    effective: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference between expected and effective.
+
+    Attributes:
+        kind: Its class: EXCESS, MISSING, LOG_CAN_BE_CHANGED, DIRECT_PERMISSION, FOREIGN_GRANT, UNKNOWN_GRANT,
+            DATABASE_GRANT, DATABASE_OWNER, TRIGGER_MISSING.
+        subject: Role, person, grant or database role.
+        detail: What is wrong and how to mend it.
+    """
+
+    kind: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Privileges:
+    """What was found.
+
+    Attributes:
+        cells: Every role and table.
+        findings: Differences.
+        notes: What is so on purpose and an examiner still wants to know.
+    """
+
+    cells: tuple[Cell, ...]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Say whether everything is as expected."""
+        return not self.findings
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the whole as one JSON document."""
+        return {
+            "ok": self.ok,
+            "tables": [asdict(cell) for cell in self.cells],
+            "findings": [
+                {"class": each.kind, "subject": each.subject, "detail": each.detail} for each in self.findings
+            ],
+            "notes": list(self.notes),
+        }
+
+
+def verify_privileges(*, is_production: bool) -> Privileges:
+    """Compare what is expected with what is effective.
+
+    Args:
+        is_production: Whether the application may not connect as the owner of its tables.
+    """
+    cells = tuple(_cells())
+    powers = tuple(_database_powers())
+    owner = [Finding("DATABASE_OWNER", role, detail) for role, detail in powers]
+    findings = (
+        *_differences(cells),
+        *_writers_of_the_log(),
+        *_direct_permissions(),
+        *_grants(),
+        *_database_grants(),
+        *(owner if is_production else ()),
+        *(
+            Finding("TRIGGER_MISSING", name, "Run manage.py migrate, which installs it, then manage.py verify_log.")
+            for name in sorted(triggers.missing())
+        ),
+    )
+    notes = () if is_production else tuple(f"{role} {detail}" for role, detail in powers)
+    return Privileges(cells, findings, (*notes, *_superusers()))
+
+
+def _cells() -> Iterator[Cell]:
+    effective = _effective()
+    tables = sorted({name for names in (*PERMISSIONS.values(), *effective.values()) for name in map(_table, names)})
+    for role in Role:
+        for table in tables:
+            expected = sorted(name for name in PERMISSIONS[role] if _table(name) == table)
+            actual = sorted(name for name in effective[role] if _table(name) == table)
+            yield Cell(role.value, table, tuple(map(_verb, expected)), tuple(map(_verb, actual)))
+
+
+def _effective() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    columns = ("name", "permissions__content_type__app_label", "permissions__codename")
+    rows = Group.objects.filter(name__in=list(Role), permissions__isnull=False).values_list(*columns)
+    for role, label, codename in rows:
+        found[role].add(f"{label}.{codename}")
+    return found
+
+
+def _table(permission: str) -> str:
+    label, _, codename = permission.partition(".")
+    return f"{label}.{codename.partition('_')[2]}"
+
+
+def _verb(permission: str) -> str:
+    return permission.partition(".")[2].partition("_")[0]
+
+
+def _differences(cells: tuple[Cell, ...]) -> Iterator[Finding]:
+    for cell in cells:
+        if excess := sorted(set(cell.effective) - set(cell.expected)):
+            detail = f"The group may {', '.join(excess)} {cell.table}; run manage.py migrate, which takes it away."
+            yield Finding("EXCESS", cell.role, detail)
+        if missing := sorted(set(cell.expected) - set(cell.effective)):
+            detail = f"The group may not {', '.join(missing)} {cell.table}; run manage.py migrate, which gives it."
+            yield Finding("MISSING", cell.role, detail)
+
+
+def _writers_of_the_log() -> Iterator[Finding]:
+    codenames = [f"{verb}_{ProvisioningLog._meta.model_name}" for verb in _FORBIDDEN_ON_LOG]
+    for permission in Permission.objects.filter(codename__in=codenames).select_related("content_type"):
+        for group in permission.group_set.all():
+            yield Finding("LOG_CAN_BE_CHANGED", group.name, f"The group holds {permission.codename}; take it away.")
+        for user in User.objects.filter(user_permissions=permission):
+            yield Finding("LOG_CAN_BE_CHANGED", user.upn, f"The account holds {permission.codename}; take it away.")
+
+
+def _direct_permissions() -> Iterator[Finding]:
+    """Permissions come from roles alone."""
+    for user in User.objects.filter(user_permissions__isnull=False).distinct().order_by("upn"):
+        names = sorted(user.user_permissions.values_list("codename", flat=True))
+        yield Finding("DIRECT_PERMISSION", user.upn, f"The account itself holds {', '.join(names)}; roles give these.")
+    known = {role.value for role in Role}
+    for group in Group.objects.filter(permissions__isnull=False).exclude(name__in=known).distinct().order_by("name"):
+        names = sorted(group.permissions.values_list("codename", flat=True))
+        yield Finding("DIRECT_PERMISSION", group.name, f"A group that is no role holds {', '.join(names)}.")
+
+
+def _grants() -> Iterator[Finding]:
+    for model, holder in _GRANTS:
+        for grant in model.objects.select_related(holder, "permission", "content_object").order_by("pk"):
+            name, _, depth = grant.permission.codename.rpartition("_")
+            who = getattr(grant, holder)
+            subject = f"{who}: {grant.permission.codename} on {grant.content_object}"
+            if name not in GRANT_NAMES:
+                yield Finding("UNKNOWN_GRANT", subject, f"No role is named {name} at depth {depth}; remove the grant.")
+            elif holder == "user":
+                yield from _of_person(who, GRANT_NAMES[name], grant.content_object, subject)
+
+
+def _of_person(user: User, role: Role, at: Any, subject: str) -> Iterator[Finding]:
+    tenant_id = getattr(at, "tenant_id", at.pk)
+    if user.tenant_id != tenant_id:
+        yield Finding("FOREIGN_GRANT", subject, "The person belongs to another tenant; remove the grant.")
+    if user.is_service_principal and role != Role.ADMIN:
+        yield Finding("FOREIGN_GRANT", subject, "A service principal holds a role of people; remove the grant.")
+
+
+def _superusers() -> Iterator[str]:
+    """A superuser has every permission, reaches no row without a grant, and cannot change the log."""
+    for upn in User.objects.filter(is_superuser=True, is_active=True).order_by("upn").values_list("upn", flat=True):
+        yield f"{upn} is a superuser (break-glass): segregation of duties and the log's triggers bind it all the same."
+
+
+def _database_grants() -> Iterator[Finding]:
+    """Find database roles, other than the owner, that may write into the log beyond INSERT."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT grants.grantee, grants.privilege_type FROM information_schema.role_table_grants AS grants "
+            "JOIN pg_class ON pg_class.oid = to_regclass(quote_ident(grants.table_schema) || '.' || "
+            "quote_ident(grants.table_name)) WHERE grants.table_name = %s AND grants.privilege_type = ANY(%s) "
+            "AND grants.grantee <> pg_get_userbyid(pg_class.relowner) ORDER BY 1, 2",
+            [table := ProvisioningLog._meta.db_table, list(_WRITING)],
+        )
+        for role, privilege in cursor.fetchall():
+            yield Finding("DATABASE_GRANT", role, f"REVOKE {privilege} ON {table} FROM {role};")
+
+
+def _database_powers() -> Iterator[tuple[str, str]]:
+    """Yield whether the connected role could switch off the triggers."""
+    if connection.vendor != "postgresql":
+        yield (
+            "SQLite",
+            "is a file: whoever can write it can write the log; verify_log names what was changed.",
+        )
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = current_user AND rolsuper")
+        for (role,) in cursor.fetchall():
+            yield role, "is a superuser of the database; run the application as a role that owns nothing."
+        cursor.execute(
+            "SELECT current_user FROM pg_class WHERE oid = %s::regclass AND NOT EXISTS "
+            "(SELECT 1 FROM pg_roles WHERE rolname = current_user AND rolsuper) "
+            "AND pg_has_role(current_user, relowner, 'USAGE')",
+            [ProvisioningLog._meta.db_table],
+        )
+        for (role,) in cursor.fetchall():
+            yield role, "owns the log's table; run the application as a role that owns nothing."
+
+
+@transactional
+def record_review(found: Privileges, *, by: Actor) -> None:
+    """Log in every tenant's chain that access was reviewed, and what came of it.
+
+    Args:
+        found: The result; its document's SHA-256 is logged, so that a file somebody kept can be held against it.
+        by: Who, or the system.
+    """
+    document = json.dumps(found.as_json(), sort_keys=True).encode()
+    details = {"findings": len(found.findings), "sha256": hashlib.sha256(document).hexdigest()}
+    for tenant in Tenant.objects.select_for_update(no_key=True).order_by("pk"):
+        record(Action.ACCESS_REVIEWED, on=tenant, by=by, details=details, success=found.ok)

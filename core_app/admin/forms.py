@@ -1,0 +1,51 @@
+"""Forms whose save is a verb: what the verb refuses comes back beside the fields, with everything that was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from core_app.errors import InvalidInputError, PermissionRefused
+
+
+class VerbForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form that a verb stores."""
+
+    problems: ClassVar[Sequence[tuple[str, str]]] = ()
+
+    def clean(self) -> dict[str, Any] | None:
+        """Add what the verb refused to the fields it spoke of."""
+        cleaned = super().clean()
+        for name, problem in self.problems:
+            self.add_error(name if name in self.fields else None, problem)
+        return cleaned
+
+
+class VerbFormAdmin(ModelAdmin):
+    """A screen whose form is a ``VerbForm``; its ``save_model`` hands the fields to the verb."""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Return the form, with what the verb refused a moment ago."""
+        form = super().get_form(request, obj, change, **kwargs)
+        form.problems = getattr(request, "refused_problems", ())
+        return form
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """Show or store the form."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except InvalidInputError as invalid:
+            request.refused_problems = invalid.problems  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except PermissionRefused as refused:
+            raise PermissionDenied(str(refused)) from refused
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Store nothing beside what the verb stored."""

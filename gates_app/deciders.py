@@ -1,0 +1,93 @@
+"""Who may decide at a gate: roles from the database, delegations, parties, put before the pure rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from accounts_app.models import BusinessUnit, Delegation, User
+from accounts_app.roles import Role
+from accounts_app.scope import Reach, Scope, scope_of, scopes_of
+from accounts_app.services import holders
+from core_app import clock
+from core_app.errors import PermissionRefused
+from gates_app.eligibility import Lender, Person, lender_used, refusal
+from gates_app.levels import Part
+from gates_app.models import Gate, Stage
+
+OBJECTING_ROLES = (Role.APPROVER,)
+
+
+def unresolvable_role(unit: BusinessUnit, roles: Iterable[Role], parties: Mapping[str, Part]) -> Role | None:
+    """Return the first role for which nobody is left to decide, or None; each person counts for one stage only."""
+    taken = dict(parties)
+    for role in roles:
+        free = [user for user in holders(role, unit) if refusal(_as_holder(user, role), (role,), taken) is None]
+        if not free:
+            return role
+        if len(free) == 1:
+            taken[free[0].person_key] = Part.DECIDER
+    return None
+
+
+def eligible_people(gate: Gate, stage: Stage | None) -> list[User]:
+    """Return everyone who may decide now, delegates after holders, in a stable order."""
+    roles, unit = _deciding_roles(stage), gate.business_unit
+    people = {user.pk: user for role in roles for user in holders(role, unit)}
+    lent = Delegation.objects.active_at(clock.now()).filter(delegator__in=list(people), delegate__is_active=True)
+    people |= {each.delegate_id: each.delegate for each in lent.select_related("delegate").order_by("delegate__upn")}
+    parties, scopes = parties_of(gate), scopes_of(people.values())
+    return [user for pk, user in people.items() if refusal(_person(user, scopes[pk], unit), roles, parties) is None]
+
+
+def expected_deciders(gate: Gate, stage: Stage | None) -> list[User]:
+    """Return who is asked to decide: the person a stage is assigned to and their delegates, else everyone who may."""
+    people = eligible_people(gate, stage)
+    if stage is None or stage.assigned_to is None:
+        return people
+    lent = Delegation.objects.active_at(clock.now()).filter(delegator=stage.assigned_to)
+    delegates = set(lent.values_list("delegate", flat=True))
+    return [stage.assigned_to, *(user for user in people if user.pk in delegates)]
+
+
+def require_eligible(user: User, gate: Gate, stage: Stage | None) -> None:
+    """Raise PermissionRefused with the reason unless the person may decide now."""
+    if reason := refusal_for(user, gate, stage):
+        raise PermissionRefused(reason)
+
+
+def refusal_for(user: User, gate: Gate, stage: Stage | None) -> str | None:
+    """Return why a person may not decide now, or None when they may."""
+    return refusal(_person(user, scope_of(user), gate.business_unit), _deciding_roles(stage), parties_of(gate))
+
+
+def parties_of(gate: Gate) -> dict[str, Part]:
+    """Return person key → part for everyone who takes part in a gate."""
+    return {key: Part(part) for key, part in gate.parties.values_list("person_key", "part")}
+
+
+def delegation_used(user: User, gate: Gate, stage: Stage | None) -> Delegation | None:
+    """Return the delegation a person makes use of when they decide now; None when a role of their own suffices."""
+    scope = scope_of(user)
+    used = lender_used(_person(user, scope, gate.business_unit), _deciding_roles(stage), parties_of(gate))
+    by_key = {loan.delegation.delegator.person_key: loan.delegation for loan in reversed(scope.loans)}
+    return by_key[used.key] if used else None
+
+
+def _deciding_roles(stage: Stage | None) -> tuple[Role, ...]:
+    return stage.roles if stage else OBJECTING_ROLES
+
+
+def _person(user: User, scope: Scope, unit: BusinessUnit) -> Person:
+    lenders = tuple(
+        Lender(loan.delegation.delegator.person_key, str(loan.delegation.delegator), _roles_over(unit, loan.reach))
+        for loan in scope.loans
+    )
+    return Person(user.person_key, user.is_active, user.is_service_principal, _roles_over(unit, scope.own), lenders)
+
+
+def _roles_over(unit: BusinessUnit, reach: Mapping[Role, Reach]) -> list[Role]:
+    return [role for role, part in reach.items() if part.covers(unit)]
+
+
+def _as_holder(user: User, role: Role) -> Person:
+    return Person(user.person_key, user.is_active, user.is_service_principal, (role,))

@@ -1,0 +1,153 @@
+"""``verify_privileges``: green as installed, red as soon as anybody could do more, or anything protects less."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
+from django.db import connection
+from guardian.shortcuts import assign_perm
+
+from accounts_app.privileges import verify_privileges
+from accounts_app.roles import PERMISSIONS, Role
+from accounts_app.services import grant
+from audit_app.actions import Action
+from audit_app.models import ProvisioningLog
+from tests.factories import make_people, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def permission(name):
+    label, codename = name.split(".")
+    return Permission.objects.get(content_type__app_label=label, codename=codename)
+
+
+def kinds(**options):
+    found = verify_privileges(**{"is_production": False, **options})
+    return [(each.kind, each.subject) for each in found.findings]
+
+
+def run(*arguments):
+    out = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify_privileges", *arguments, stdout=out)
+    return ended.value.code, out.getvalue()
+
+
+def test_a_fresh_installation_is_as_expected_and_that_is_logged(people):
+    code, out = run("--json")
+
+    document = json.loads(out)
+    assert (code, document["ok"], document["findings"]) == (0, True, [])
+    roles = {cell["role"] for cell in document["tables"]}
+    assert roles == {role.value for role in Role}
+    log = [cell for cell in document["tables"] if cell["table"] == "audit_app.provisioninglog"]
+    assert {verb for cell in log for verb in cell["effective"]} == {"view", "add", "export"}
+    entry = ProvisioningLog.objects.get(tenant_id=people.tenant.pk, action=Action.ACCESS_REVIEWED)
+    assert (entry.success, entry.action_details["findings"], len(entry.action_details["sha256"])) == (True, 0, 64)
+
+
+def test_every_role_and_table_is_in_the_table(people):
+    found = verify_privileges(is_production=False)
+
+    given = {
+        (cell.role, f"{cell.table.split('.')[0]}.{verb}_{cell.table.split('.')[1]}")
+        for cell in found.cells
+        for verb in cell.expected
+    }
+    assert given == {(role.value, name) for role, names in PERMISSIONS.items() for name in names}
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("verb", ["change", "delete"])
+def test_a_role_that_could_change_the_log_is_found(people, role, verb):
+    Group.objects.get(name=role.value).permissions.add(permission(f"audit_app.{verb}_provisioninglog"))
+
+    code, out = run()
+
+    assert code == 1
+    assert f"LOG_CAN_BE_CHANGED  {role.value}" in out
+    assert ProvisioningLog.objects.get(action=Action.ACCESS_REVIEWED, tenant_id=people.tenant.pk).success is False
+
+
+def test_what_a_role_may_beyond_the_table_and_what_it_lacks_is_found(people):
+    requester = Group.objects.get(name=Role.REQUESTER.value)
+    requester.permissions.add(permission("requests_app.decide_environmentrequest"))
+    requester.permissions.remove(permission("requests_app.add_environmentrequest"))
+
+    assert kinds() == [("EXCESS", Role.REQUESTER.value), ("MISSING", Role.REQUESTER.value)]
+
+
+def test_permissions_past_the_roles_are_found(people):
+    people.approver.user_permissions.add(permission("requests_app.decide_environmentrequest"))
+    Group.objects.create(name="Friends").permissions.add(permission("accounts_app.view_user"))
+
+    assert kinds() == [("DIRECT_PERMISSION", people.approver.upn), ("DIRECT_PERMISSION", "Friends")]
+
+
+def test_an_account_that_could_change_the_log_is_found(people):
+    people.operator.user_permissions.add(permission("audit_app.delete_provisioninglog"))
+
+    assert ("LOG_CAN_BE_CHANGED", people.operator.upn) in kinds()
+
+
+def test_a_grant_across_tenants_and_one_to_an_automation_are_found(people):
+    others = make_people()
+    assign_perm("accounts_app.auditor_organisation", people.auditor, others.tenant)
+    robot = make_user(None, people.unit, is_service_principal=True)
+    grant(robot, Role.APPROVER, people.unit)
+
+    assert [kind for kind, _ in kinds()] == ["FOREIGN_GRANT", "FOREIGN_GRANT"]
+
+
+def test_a_superuser_is_a_note_and_no_finding(people):
+    make_user(None, people.unit, is_superuser=True)
+
+    found = verify_privileges(is_production=False)
+
+    assert found.ok
+    assert any("break-glass" in note for note in found.notes)
+
+
+def test_a_dropped_trigger_is_found(people):
+    table = ProvisioningLog._meta.db_table
+    name, where = (
+        (f"{table}_no_update", "") if connection.vendor == "sqlite" else (f"{table}_no_change", f" ON {table}")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TRIGGER {name}{where}")
+
+    assert kinds() == [("TRIGGER_MISSING", name)]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("privilege", ["UPDATE", "DELETE", "TRUNCATE"])
+def test_a_database_role_that_may_write_into_the_log_is_found(people, privilege):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE elm_reader")
+        cursor.execute(f"GRANT SELECT, INSERT ON {ProvisioningLog._meta.db_table} TO elm_reader")
+        assert kinds() == []
+        cursor.execute(f"GRANT {privilege} ON {ProvisioningLog._meta.db_table} TO elm_reader")
+
+    assert kinds() == [("DATABASE_GRANT", "elm_reader")]
+
+
+@pytest.mark.postgres
+def test_in_production_the_application_may_not_connect_with_power_over_the_log(people):
+    assert [kind for kind, _ in kinds(is_production=True)] == ["DATABASE_OWNER"]
+
+
+@pytest.mark.sqlite
+def test_without_a_database_it_says_that_it_cannot_verify(people):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE auth_group RENAME TO somewhere_else")
+    try:
+        code, _ = run()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE somewhere_else RENAME TO auth_group")
+    assert code == 2
