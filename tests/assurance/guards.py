@@ -202,7 +202,7 @@ GUARDS: Final = (
             "test_one_person_never_decides_both_stages",
             "test_the_requesters_own_approval_is_refused_and_the_refusal_recorded",
         ),
-        replaced("gates_app.services:refusal", nothing),
+        replaced("gates_app.deciders:refusal", nothing),
     ),
     Guard(
         "what was shown",

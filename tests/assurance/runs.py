@@ -77,7 +77,8 @@ def pytest(*arguments: str, environment: Mapping[str, str] | None = None, limit:
                 Test(argument, "", Ended.LATE, time.monotonic() - began) for argument in arguments if "::" in argument
             ]
         if not report.exists():
-            raise RuntimeError(f"pytest could not run {arguments}: {output[-2000:]}")
+            why = (output.strip().splitlines() or ["no output"])[-1]
+            return [Test(argument, "", Ended.BROKEN, why=why) for argument in arguments if "::" in argument]
         return [_read(case) for case in ElementTree.parse(report).iter("testcase")]
 
 

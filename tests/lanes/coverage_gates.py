@@ -15,6 +15,8 @@ COVERED_WHOLLY = (
     "requests_app/permissions.py",
     "*/services.py",
     "*/services/*",
+    "gates_app/deciders.py",
+    "gates_app/delegations.py",
     "gates_app/eligibility.py",
     "audit_app/chain.py",
     "audit_app/canonical.py",
