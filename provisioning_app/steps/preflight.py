@@ -28,10 +28,9 @@ def perform(context: Context) -> Done:
     columns: dict[str, Any] = {}
     if not context.run.environment_id:
         proofs += [_location(context), _capacity(context)]
-    if context.run.remote_state == RemoteState.ABSENT:
-        # else the name may be taken by what an earlier attempt created, still unlisted
+    if context.run.remote_state != RemoteState.PRESENT:
         proof, columns = _domain(context)
-        proofs.append(proof)
+        proofs += proof
     if context.request.security_group_id:
         proofs += [security_group(context), _membership(context)]
     return Done((Entry(Action.PREFLIGHT_CHECKED, tuple(proofs)),), run=columns)
@@ -89,24 +88,40 @@ def _environment_group(context: Context) -> Proof:
     return Proof("environment group", "", context.baseline.environment_group, group.display_name)
 
 
-def _domain(context: Context) -> tuple[Proof, dict[str, Any]]:
+def _domain(context: Context) -> tuple[list[Proof], dict[str, Any]]:
     """Return the proof that a domain name is free, and the run's columns when it is another one than planned.
 
     Raises:
         StepFailedError: what holds the name may be an environment that an earlier attempt asked for.
     """
-    run, request = context.run, context.request
-    if _is_free(context, run.domain_name):
-        return Proof("domain name", "", "available", "available"), {}
+    run, is_unknown = context.run, context.run.remote_state == RemoteState.UNKNOWN
+    if not is_unknown and _is_free(context, run.domain_name):
+        return [Proof("domain name", "", "available", "available")], {}
+    listed = context.cloud.bap.list_environments()
     # By its tag, because the domain name of something just created may not be readable yet
-    if any(context.tag in environment.description for environment in context.cloud.bap.list_environments()):
-        return Proof("domain name", "ours already", "available", "available"), {}
-    if request.runs.filter(domain_name=run.domain_name, creation_started_at__isnull=False).exists():
+    if any(context.tag in environment.description for environment in listed):
+        return [Proof("domain name", "ours already", "available", "available")], {}
+    if any(environment.domain_name == run.domain_name for environment in listed):
+        return _next_domain(context)
+    if is_unknown:
+        return [], {}  # it may be held by what an earlier attempt asked for, still unlisted
+    if context.request.runs.filter(domain_name=run.domain_name, creation_started_at__isnull=False).exists():
         raise StepFailedError(f"The domain name {run.domain_name} is taken by an environment this tenant cannot see.")
+    return _next_domain(context)
+
+
+def _next_domain(context: Context) -> tuple[list[Proof], dict[str, Any]]:
+    """Return the next name that is free, with the run's columns; others hold the planned one, so nothing of ours does.
+
+    Raises:
+        StepFailedError: others hold the next ones too.
+    """
+    run, request = context.run, context.request
     for generation in range(run.generation + 1, run.generation + 1 + _MORE_NAMES):
         name = domain_name(request.environment_name, request.pk, generation, settings.DOMAIN_NAME_KEY)
         if _is_free(context, name):
-            return Proof("domain name", run.domain_name, name, name), {"domain_name": name, "generation": generation}
+            columns = {"domain_name": name, "generation": generation, "remote_state": RemoteState.ABSENT}
+            return [Proof("domain name", run.domain_name, name, name)], columns
     raise StepFailedError(f"The domain name {run.domain_name} and the next {_MORE_NAMES} are taken by others.")
 
 

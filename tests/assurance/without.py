@@ -141,13 +141,6 @@ def the_clock_alone_dates_the_log() -> None:
     log._locked_head = undated
 
 
-def any_certificate() -> None:
-    """Trust every certificate."""
-    http, pool = import_module("microsoft_cloud.http"), import_module("microsoft_cloud.pool")
-    client = pool.client_for("")
-    http.client_for = lambda _ca: client
-
-
 def no_deadline() -> None:
     """Let a call take as long as the other side likes."""
     import_module("microsoft_cloud.http").deadline = lambda _seconds: nullcontext()

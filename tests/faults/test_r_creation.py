@@ -14,6 +14,7 @@ from provisioning_app.choices import FindingKind, RemoteState
 from requests_app.choices import EnvironmentType
 from requests_app.policies.naming import domain_name
 from tests.faults.remote import (
+    BUSY,
     CREATE,
     READ_ONE,
     complaints,
@@ -190,6 +191,23 @@ def test_r30_an_environment_of_the_same_display_name_without_our_tag_is_never_ad
     assert completed(world, request)
     assert request.environment_id != by_hand
     assert not request.log_entries.filter(action=Action.ENVIRONMENT_ADOPTED).exists()
+    vanish(world, by_hand)
+
+
+def test_r30_an_environment_that_took_our_domain_name_meanwhile_is_never_adopted(world):
+    request = world.approved()
+    world.fault(**CREATE, **BUSY)
+    world.run_until_settled(stop=lambda: request.runs.filter(step="create", waiting_for__gt="").exists())
+    taken = request.runs.get().domain_name
+    by_hand = make_environment(world, domain_name=taken, description="made by hand")
+
+    world.run_until_settled()
+
+    assert failed(request)
+    assert f"The domain name {taken} belongs to another environment" in request.failure_reason
+    assert not request.environments.exists()
+    assert completed(world, retried(world, request, "The next domain name is free."))
+    assert request.environment_id != by_hand
     vanish(world, by_hand)
 
 

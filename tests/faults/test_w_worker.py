@@ -88,19 +88,28 @@ def test_w06_a_worker_that_slept_through_its_lease_writes_nothing(world):
     sleeper = lease.claim(run.pk)
     _, record, _ = runner._begin(sleeper)
     world.clock.advance(seconds=2 * 180)
-    world.run_until_settled()  # another worker finishes
+
+    def is_refused_everything():
+        for write in (
+            lambda: results.done(sleeper, record, plan.step(1, "preflight"), Done()),
+            lambda: results.attempt_failed(sleeper, record, plan.step(1, "preflight"), "too late"),
+            lambda: runner._begin(sleeper),
+            sleeper.renew,
+        ):
+            with pytest.raises(LeaseLostError):
+                write()
+        sleeper.give_back()
+
+    successor = lease.claim(run.pk)  # another worker is in the middle
+    is_refused_everything()
+    assert ProvisioningRun.objects.get(pk=run.pk).lease_until is not None  # the successor's, still
+    assert lease.claim(run.pk) is None
+
+    successor.give_back()
+    world.run_until_settled()  # the other worker has finished
     entries = request.log_entries.count()
     records = list(run.steps.values_list("pk", "outcome"))
-
-    for write in (
-        lambda: results.done(sleeper, record, plan.step(1, "preflight"), Done()),
-        lambda: results.attempt_failed(sleeper, record, plan.step(1, "preflight"), "too late"),
-        lambda: runner._begin(sleeper),
-        sleeper.renew,
-    ):
-        with pytest.raises(LeaseLostError):
-            write()
-    sleeper.give_back()
+    is_refused_everything()
 
     request.refresh_from_db()
     assert request.state == State.COMPLETED
