@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -56,6 +56,10 @@ class Simulator:
     def fault(self, **rule: Any) -> None:
         """Inject a fault."""
         self.control("POST", "/faults", [rule])
+
+    def tell_the_time(self) -> None:
+        """Let its clock show the time on the wall again, wherever an earlier test has moved it."""
+        self.control("POST", "/clock", {"set": datetime.now(UTC).isoformat(), "frozen": False})
 
 
 @pytest.fixture(scope="session")

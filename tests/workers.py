@@ -96,6 +96,7 @@ def make_real_world(
     transactional_db: None, simulator: Simulator, settings: Any, tmp_path: Path
 ) -> Iterator[WorldMaker]:
     """Make tenants on both sides, under the clock on the wall."""
+    simulator.tell_the_time()
     maker = WorldMaker(simulator, real_time, settings, tmp_path)  # type: ignore[arg-type]
     os.environ.update(maker.environment)
     yield maker

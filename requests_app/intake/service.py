@@ -88,7 +88,12 @@ def receive(payload: bytes | Mapping[str, Any], *, by: Caller | None) -> Receive
     requester = _requester(delivery)
     if known := _known(delivery, requester.tenant_id):
         return known
-    directory = _checked(delivery.payload, requester)
+    try:
+        directory = _checked(delivery.payload, requester)
+    except InvalidInputError:
+        if known := _known(delivery, requester.tenant_id):
+            return known  # the same payload, delivered at the same time, was stored meanwhile
+        raise
     try:
         return _store(delivery, requester, directory)
     except InvalidInputError as error:  # something changed since it was checked, for example the name was taken

@@ -248,6 +248,7 @@ def own_maker(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         for name in ("CLOUD_ENDPOINTS_FILE", "WORKLOAD_CLIENT_ID", "WORKLOAD_SECRET_FILE"):
             patch.setattr(settings, name, "")
+        simulator.tell_the_time()
         yield WorldMaker(simulator, lambda: datetime.now(UTC), settings, tmp_path_factory.mktemp("workload"))  # type: ignore[arg-type]
 
 

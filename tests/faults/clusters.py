@@ -216,6 +216,7 @@ def cluster(private_cluster: Cluster, django_db_blocker: Any) -> Iterator[Cluste
 @pytest.fixture
 def make_real_world(cluster: Cluster, simulator: Simulator, settings: Any, tmp_path: Path) -> WorldMaker:
     """Return a maker of tenants on both sides, under the clock on the wall."""
+    simulator.tell_the_time()
     return WorldMaker(simulator, lambda: datetime.now(UTC), settings, tmp_path)  # type: ignore[arg-type]
 
 

@@ -255,15 +255,16 @@ def test_the_account_may_come_from_the_endpoints_and_must_be_a_storage_account(c
             cloud.blob(url)
 
 
-NOW = {"Date": format_datetime(datetime.now(UTC), usegmt=True)}
+def kept_now():
+    return HEAD | {"Date": format_datetime(datetime.now(UTC), usegmt=True)}
 
 
 def test_what_is_kept_is_written_once_and_confirmed_when_it_is_there_already(microsoft, store):
-    microsoft.says(201).says(200, headers=HEAD | NOW)
+    microsoft.says(201).says(200, headers=kept_now())
     first = store.keep("evidence", NAME, b"{}", policy=POLICY)
     microsoft.answers.clear()
     microsoft.says(409, headers={"x-ms-error-code": "BlobImmutableDueToPolicy"}).says(200, body=b"{}")
-    microsoft.says(200, headers=HEAD | NOW)
+    microsoft.says(200, headers=kept_now())
     assert store.keep("evidence", NAME, b"{}", policy=POLICY) == first
 
 

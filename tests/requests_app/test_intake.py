@@ -477,6 +477,20 @@ def test_identical_payloads_delivered_at_once_are_one_request() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_payload_that_is_stored_while_its_twin_asks_microsoft_is_known_to_the_twin(world: World) -> None:
+    payload = as_bytes(payload_of(world.people, 2))
+    world.fault(host="graph", delay=1)
+    outcomes: list[Any] = []
+    twin = threading.Thread(target=lambda: (outcomes.append(take(payload)), connection.close()))
+    twin.start()
+    while not world.simulator.control("GET", "/journal", tenant=str(world.tenant_id), host="graph")["entries"]:
+        pass
+    assert take(payload).created
+    twin.join()
+    assert [outcome.created for outcome in outcomes] == [False]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_different_payloads_with_one_name_delivered_at_once_are_one_request_and_clear_refusals() -> None:
     people = make_people()
     outcomes = at_once(*[as_bytes(payload_of(people)) for _ in range(4)])
