@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -30,11 +31,17 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
+_interrupted = threading.Event()
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let Ctrl-C, a polite kill and a closed terminal all end the demo in the same orderly way."""
+    _interrupted.clear()
 
     def interrupt(_number: int, _frame: object) -> None:
+        # Raised where the interpreter cannot pass it on, in a finalizer for instance, it would be lost; tend() knows
+        _interrupted.set()
         raise KeyboardInterrupt
 
     # Set for Ctrl-C too: a shell that starts us in the background has it ignored
@@ -138,9 +145,9 @@ class Supervisor:
 
         Raises:
             ProcessDiedError: for a process that cannot be replaced, or that dies again and again.
-            KeyboardInterrupt: the parent is gone, where it is followed.
+            KeyboardInterrupt: it was asked to end, or the parent is gone, where it is followed.
         """
-        if self._parent is not None and os.getppid() != self._parent:
+        if _interrupted.is_set() or (self._parent is not None and os.getppid() != self._parent):
             raise KeyboardInterrupt
         for child in self._children:
             if child.process is None or child.process.poll() is None:
