@@ -96,7 +96,9 @@ def test_w13_a_call_that_outlasts_its_lease_is_ended_and_told_and_a_late_write_c
     blocked = real_world.approved(Zone.ZONE_1)
     services.dispatch(blocked.tenant_id)
 
-    wait_for(lambda: completed([blocked]), "the watchdog did not bite", workers.log)
+    wait_for(lambda: completed([blocked]), "nobody went on", workers.log)
+    # On a slow machine another worker has taken the run over before the watchdog bites; it tells all the same
+    wait_for(lambda: findings_of(real_world, FindingKind.BLOCKED_WORKER), "the watchdog did not bite", workers.log)
     assert events(workers.log, "worker_blocked") == [str(blocked.runs.get().pk)]
     (finding,) = findings_of(real_world, FindingKind.BLOCKED_WORKER)
     assert (finding.run.request_id, finding.resolved_at) == (blocked.pk, None)
@@ -112,7 +114,7 @@ def test_w13_a_call_that_outlasts_its_lease_is_ended_and_told_and_a_late_write_c
     process = int(run.lease_owner.rpartition(":")[2])
     os.kill(process, signal.SIGSTOP)  # nothing of ours runs in it, not even the watchdog
     wait_for(lambda: completed([frozen]), "nobody took over", workers.log)
-    assert events(workers.log, "lease_taken_over") == [str(run.pk)]
+    assert str(run.pk) in events(workers.log, "lease_taken_over")
     before = everything_about(run)
 
     def says_so():
