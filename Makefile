@@ -10,7 +10,7 @@ PACKAGES := $(patsubst %/__init__.py,%,$(wildcard *_app/__init__.py)) elm_projec
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 ARGS ?=
 
-.PHONY: help install demo run worker beat flower format lint types imports migrations deploy audit check test assurance restore-drill screenshots selfcheck lock
+.PHONY: help install demo run worker beat flower format lint types imports migrations deploy audit check test assurance docs restore-drill screenshots selfcheck lock
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ restore-drill: $(RUNTIME) ## Restore a backup beside the database, verify it, lo
 
 assurance: $(DEV) ## Meet every fault at full size, take out every guard, live through months; writes docs/assurance.md
 	@$(BIN)/python -m tests.assurance $(ARGS)
+
+docs: $(RUNTIME) ## Write docs/fields.md anew from the table of fields
+	@$(MANAGE) fields --markdown > docs/fields.md
 
 screenshots: $(DEV) ## Take the pictures in docs/images anew, from the browser test
 	@ELM_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/flows/test_browser_walk.py

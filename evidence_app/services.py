@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts_app.models import Tenant, User
+from accounts_app.roles import Role
 from accounts_app.scope import Reach
 from audit_app.actions import Action
 from audit_app.actors import person
@@ -26,10 +27,17 @@ from evidence_app.folder import LineFile, StagedFolder, staged
 from evidence_app.permissions import require_auditor, visible_entries, visible_requests
 from evidence_app.quarters import Quarter, quarter_named
 from evidence_app.snapshot import snapshot
+from requests_app.fields import COLUMNS, readable
 from requests_app.models import EnvironmentRequest
 
 FORMAT: Final = "elm-evidence-1"
 LOG, CHAINS, REQUESTS, MANIFEST = "log.ndjson", "chains.ndjson", "requests.ndjson", "manifest.json"
+# Column of the requests' file → the specification's name, empty when the field is ours
+_REQUEST_COLUMNS: Final = {
+    EnvironmentRequest._meta.get_field(column.name).attname: column.seed  # type: ignore[union-attr]
+    for column in COLUMNS
+    if column.name in readable(Role.AUDITOR)
+}
 _CHUNK = 2000  # rows in memory at a time
 _MOST_FINDINGS = 100
 _ADVICE: Final = {
@@ -115,6 +123,7 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
         "tenant": {"id": str(tenant.pk), "name": tenant.name, "entra_tenant_id": str(tenant.entra_tenant_id)},
         "scope": "tenant" if tenant.pk in reach.tenants else "business units",
         "counts": {"entries": log.lines, "chains": chains.lines, "requests": requests.lines},
+        "columns": {REQUESTS: {name: seed for name, seed in _REQUEST_COLUMNS.items() if seed}},
         "files": {LOG: log.facts(), CHAINS: chains.facts(), REQUESTS: requests.facts()},
         "verification": {
             "ok": report.ok,
@@ -149,8 +158,7 @@ def _write_requests(requests: QuerySet[EnvironmentRequest], entries: QuerySet[Pr
     """Write the requests to which something happened in the quarter, as they stand now, under their columns' names."""
     happened = Exists(entries.filter(environment_request=OuterRef("pk")))
     people = ("requester__upn", "approver__upn", "business_unit__name")
-    columns = [field.attname for field in EnvironmentRequest._meta.concrete_fields]
-    chosen = requests.filter(happened).order_by("number").values(*columns, *people)
+    chosen = requests.filter(happened).order_by("number").values(*_REQUEST_COLUMNS, *people)
     with closing(chosen.iterator(chunk_size=_CHUNK)) as rows:
         for row in rows:
             file.write(row)

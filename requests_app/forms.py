@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from accounts_app.roles import Role
 from core_app.admin import VerbForm
-from requests_app.models import EnvironmentRequest, requested_fields
+from requests_app.fields import NEW, writable
+from requests_app.models import EnvironmentRequest
 from requests_app.services.drafts import MAX_TEXT
 
 
@@ -14,7 +16,7 @@ class RequestForm(VerbForm):
 
     class Meta:
         model = EnvironmentRequest
-        fields = (*requested_fields(), "business_unit")
+        fields = writable(Role.REQUESTER, NEW)
         help_texts: ClassVar[dict[str, str]] = {
             "environment_name": "UNIT-Purpose-STAGE, for example FIN-ClaimsIntake-PROD.",
             "environment_type": "A Developer environment belongs to one person and cannot be created by automation.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -289,26 +288,3 @@ class EnvironmentRequestGroupObjectPermission(GroupObjectPermissionBase):
     """Sharing of a single request with a group."""
 
     content_object = models.ForeignKey(EnvironmentRequest, models.CASCADE)
-
-
-def requested_fields() -> tuple[str, ...]:
-    """Return the names of the fields a requester fills in."""
-    return (
-        "environment_name",
-        "environment_type",
-        "region",
-        "business_justification",
-        "data_sensitivity",
-        "expected_users",
-        "has_customer_data",
-        "has_financial_data",
-        "has_external_access",
-        "zone_rationale",
-        "security_group_id",
-        "security_group_name",
-    )
-
-
-def contents(request: EnvironmentRequest) -> dict[str, Any]:
-    """Return every field a requester can set, by name."""
-    return {name: getattr(request, name) for name in requested_fields()}

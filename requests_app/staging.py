@@ -8,7 +8,8 @@ from typing import Any
 
 from accounts_app.tenant_settings import Settings
 from requests_app.choices import CURRENCY, LOCATION, EnvironmentType, Region, Zone
-from requests_app.models import EnvironmentRequest, contents
+from requests_app.fields import REQUESTED
+from requests_app.models import EnvironmentRequest
 
 
 def staged_plan(request: EnvironmentRequest, settings: Settings) -> list[tuple[str, str]]:
@@ -42,7 +43,7 @@ def staged_plan(request: EnvironmentRequest, settings: Settings) -> list[tuple[s
 def content_hash(request: EnvironmentRequest, settings: Settings) -> str:
     """Return the SHA-256 over every field a requester can set, the zone and the staged plan."""
     content: dict[str, Any] = {
-        "fields": contents(request),
+        "fields": {name: getattr(request, name) for name in REQUESTED},
         "zone": int(Zone(request.zone)),
         "plan": staged_plan(request, settings),
     }

@@ -16,7 +16,8 @@ from provisioning_app.admin.environments import policy_gap_table
 from provisioning_app.admin.steps import step_label
 from provisioning_app.matrix import Choice, options
 from requests_app.admin.dialogs import ReasonDialog, RetryDialog
-from requests_app.admin.requests import PROVISIONING, EnvironmentRequestAdmin
+from requests_app.admin.requests import EnvironmentRequestAdmin
+from requests_app.fields import Tab
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import may_retry
 
@@ -84,7 +85,7 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is not None and request.user.has_perm("provisioning_app.view_provisioningrun"):
             for title, options in fieldsets:
-                if title == PROVISIONING:
+                if title == Tab.PROVISIONING:
                     options["description"] = self._progress(request, obj)
         return fieldsets
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -14,50 +14,25 @@ from unfold.decorators import display
 
 from accounts_app.admin import name_actors, scope_for
 from accounts_app.models import BusinessUnit
+from accounts_app.roles import Role
 from core_app.admin import HistoryAdmin, VerbFormAdmin
 from core_app.text import in_words
 from requests_app import services
 from requests_app.admin.actions import RequestActions
 from requests_app.admin.saved_views import SavedViewFilter
 from requests_app.admin.summary import STATE_COLOURS, ZONE_COLOURS, summary_of
+from requests_app.fields import COLUMNS, NEW, Tab, writable
 from requests_app.forms import RequestForm
-from requests_app.models import EnvironmentRequest, requested_fields
+from requests_app.models import EnvironmentRequest
 from requests_app.permissions import creation_refusal, may_edit
 
-Fieldsets = list[tuple[str, dict[str, Any]]]
-DETAILS, CLASSIFICATION, APPROVAL, PROVISIONING, AUDIT = (
-    "Request Details",
-    "Classification",
-    "Approval",
-    "Provisioning",
-    "Audit Trail",
-)
-_ASKED: dict[str, tuple[str, ...]] = {
-    DETAILS: ("environment_name", "environment_type", "region", "business_unit", "business_justification"),
-    CLASSIFICATION: (
-        "data_sensitivity",
-        "expected_users",
-        "has_customer_data",
-        "has_financial_data",
-        "has_external_access",
-        "zone_rationale",
-        "security_group_name",
-        "security_group_id",
-    ),
-}
-_FOLLOWED: dict[str, tuple[str, ...]] = {
-    DETAILS: ("zone_badge", "requester", "created_at", "requested_on"),
-    CLASSIFICATION: ("flags", "rule_set_version"),
-    APPROVAL: ("state_badge", "approver", "approved_on", "approval_comments", "gate"),
-    PROVISIONING: (
-        "environment_id",
-        "environment_url",
-        "provisioning_started",
-        "provisioning_completed",
-        "domain_name",
-        "failure_reason",
-        "settings_version",
-    ),
+AUDIT: Final = "Audit Trail"
+_ASKED_FOR: Final = writable(Role.REQUESTER, NEW)
+# Field → what the page shows of it
+_SHOWN: Final = {column.name: column.name for column in COLUMNS if column.tab} | {
+    "zone": "zone_badge",
+    "zone_auto_flags": "flags",
+    "state": "state_badge",
 }
 
 
@@ -88,7 +63,6 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
     search_fields = ("request_number", "environment_name", "requester__display_name", "requester__upn")
     ordering = ("-created_at", "-id")
     change_form_outer_before_template = "requests_app/summary.html"
-    _readonly: ClassVar[tuple[str, ...]] = tuple(name for names in _FOLLOWED.values() for name in names)
 
     # Rows and permissions
 
@@ -117,10 +91,9 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the form's tabs; a new request has only those that are filled in."""
-        tabs: Fieldsets = []
-        for title in (DETAILS, CLASSIFICATION) if obj is None else (DETAILS, CLASSIFICATION, APPROVAL, PROVISIONING):
-            names = (*_ASKED.get(title, ()), *(_FOLLOWED[title] if obj else ()))
-            tabs.append((title, {"classes": ["tab"], "fields": names}))
+        columns = [column for column in COLUMNS if obj is not None or column.name in _ASKED_FOR]
+        filled = [(tab, [_SHOWN[column.name] for column in columns if column.tab == tab]) for tab in Tab]
+        tabs: list[Any] = [(str(tab), {"classes": ["tab"], "fields": names}) for tab, names in filled if names]
         if obj is not None and request.user.has_perm("audit_app.view_provisioninglog"):
             tabs.append((AUDIT, {"classes": ["tab"], "fields": (), "description": self._audit_trail(request, obj)}))
         return self.without_dead_links(request, obj, tabs)
@@ -130,9 +103,8 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
         fixed = super().get_readonly_fields(request, obj)
         if obj is None:
             return fixed
-        if not self.has_change_permission(request, obj):
-            return (*fixed, *self._readonly, *(name for names in _ASKED.values() for name in names))
-        return (*fixed, *self._readonly, "business_unit")
+        typed = writable(Role.REQUESTER, obj.state) if self.has_change_permission(request, obj) else ()
+        return (*fixed, *(shown for name, shown in _SHOWN.items() if name not in typed))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Return the form, without advice where nothing can be filled in."""
@@ -155,12 +127,10 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
 
     def save_model(self, request: HttpRequest, obj: EnvironmentRequest, form: Any, change: bool) -> None:
         """Hand the fields to the verb that stores them."""
-        fields = {name: value for name, value in form.cleaned_data.items() if name in requested_fields()}
         if change:
-            services.edit_draft(obj.pk, by=request.user, **fields)  # type: ignore[arg-type]
+            services.edit_draft(obj.pk, by=request.user, **form.cleaned_data)  # type: ignore[arg-type]
             return
-        unit = form.cleaned_data["business_unit"]
-        made = services.create_draft(by=request.user, business_unit=unit, **fields)  # type: ignore[arg-type]
+        made = services.create_draft(by=request.user, **form.cleaned_data)  # type: ignore[arg-type]
         obj.pk, obj.request_number = made.pk, made.request_number
 
     def response_post_save_add(self, request: HttpRequest, obj: EnvironmentRequest) -> HttpResponse:

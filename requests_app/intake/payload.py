@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from core_app.errors import InvalidInputError
 from requests_app.choices import LOCATION, DataSensitivity, EnvironmentType, ExpectedUsers, Region, Zone
+from requests_app.fields import REQUESTED
 from requests_app.intake import fields as read
 from requests_app.intake.document import Document, kind_of, parse
 from requests_app.policies.classification import Answers, Classification, classify
@@ -82,18 +83,13 @@ _FOR_CLASSIFICATION: Final = {"environment_type", "data_sensitivity", "expected_
 # The answers of least risk stand in for bad ones while problems are collected: whatever zone they lead to is asked for
 # at least, because more risk never lowers a zone.
 _STAND_INS: Final[RequestFields] = {
-    "environment_name": "",
     "environment_type": EnvironmentType.SANDBOX,
     "region": Region.UNITED_STATES,
-    "business_justification": "",
     "data_sensitivity": DataSensitivity.PUBLIC,
     "expected_users": ExpectedUsers.JUST_ME,
     "has_customer_data": False,
     "has_financial_data": False,
     "has_external_access": False,
-    "zone_rationale": "",
-    "security_group_id": "",
-    "security_group_name": "",
 }
 
 
@@ -113,7 +109,7 @@ class Payload:
 
     def request_fields(self) -> RequestFields:
         """Return the fields of a draft; where one is bad or missing, the least risky value stands in."""
-        known = {name: value for name, value in self.values.items() if name in _STAND_INS}
+        known = {name: value for name, value in self.values.items() if name in REQUESTED}
         return cast(RequestFields, {**_STAND_INS, **known})
 
     def answers(self) -> Answers:

@@ -16,7 +16,8 @@ from core_app import clock
 from core_app.errors import InvalidInputError, PermissionRefused
 from core_app.text import clean, unstorable_reason
 from core_app.transactions import transactional
-from requests_app.models import EnvironmentRequest, RequestCounter, requested_fields
+from requests_app.fields import REQUESTED
+from requests_app.models import EnvironmentRequest, RequestCounter
 from requests_app.permissions import creation_refusal, require_edit
 from requests_app.policies.classification import Classification, classify
 from requests_app.services.rows import locked
@@ -25,7 +26,7 @@ MAX_TEXT = 20_000
 
 
 class RequestFields(TypedDict, total=False):
-    """The fields a requester fills in."""
+    """The fields a requester fills in: ``fields.REQUESTED`` with their types."""
 
     environment_name: str
     environment_type: int
@@ -150,14 +151,13 @@ def _next_number(tenant: Tenant) -> int:
 
 
 def _cleaned(fields: Mapping[str, Any]) -> dict[str, Any]:
-    allowed = set(requested_fields())
-    problems = [(name, "is not a field a requester can set.") for name in fields if name not in allowed]
+    problems = [(name, "is not a field a requester can set.") for name in fields if name not in REQUESTED]
     values = {
         name: clean(value) if isinstance(value, str) and not unstorable_reason(value) else value
         for name, value in fields.items()
     }
     for name, value in values.items():
-        if name not in allowed:
+        if name not in REQUESTED:
             continue
         field = _field(name)
         if isinstance(value, str) and (reason := unstorable_reason(value)):

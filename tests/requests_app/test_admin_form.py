@@ -60,20 +60,6 @@ def test_what_the_verb_refuses_comes_back_in_the_same_form(people: People) -> No
     assert not EnvironmentRequest.objects.exists()
 
 
-@pytest.mark.parametrize("field", ["state", "zone", "approver", "environment_id", "request_number", "requester"])
-def test_no_field_but_those_a_requester_fills_in_can_be_posted(people: People, field: str) -> None:
-    request = make_request(people=people)
-    before = {name: getattr(request, name) for name in ("state", "zone", "approver", "environment_id", "requester")}
-    value = str(people.approver.pk) if field in ("approver", "requester") else "7"
-
-    client_of(people.requester).post(page_of(request), typed(people, region=4, **{field: value}))
-
-    request.refresh_from_db()
-    assert request.region == 4
-    assert request.request_number == "REQ-00001"
-    assert {name: getattr(request, name) for name in before} == {**before, "zone": Zone.ZONE_2}
-
-
 def test_the_requester_edits_a_draft_and_its_zone_follows(people: People) -> None:
     request = make_request(people=people)
     values = typed(people, data_sensitivity=DataSensitivity.RESTRICTED, has_customer_data="on")
