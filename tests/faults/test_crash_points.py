@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 SHARES = 2
-WANTED = os.environ.get("ELM_CRASH_POINTS", "20")
+WANTED = os.environ.get("ELM_CRASH_POINTS", "30")
 ROOMY = {"concurrent_runs": 50, "starts_per_minute": 100, "creations_per_day": 1000, "propagation_seconds": 120}
 QUESTIONS = ("validateEnvironmentDetails", "checkMemberGroups", "/token")  # asked by POST, and change nothing
 

@@ -84,7 +84,7 @@ LANES = (
         # What a browser shows does not depend on the database, nor does what Microsoft does wrong; the workers get
         # PostgreSQL in the next lane
         (*IN_PARALLEL, "-m", "database and not browser and not broker and not simulated"),
-        measured=("audit_app", "elm_project", "requests_app"),
+        measured=("accounts_app", "audit_app", "core_app", "elm_project", "evidence_app", "requests_app"),
     ),
     # Not in parallel: all workers of a Redis database hear the same doorbells
     Lane(
