@@ -29,8 +29,8 @@ hypothesis_settings.load_profile("elm")
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright runs an event loop in the thread of the test
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-# Measuring coverage costs two fifths of a test's time. It is not spent on tests whose code runs in other processes or is
-# not measured, nor twice on what SQLite's lane has measured.
+# Measuring coverage costs two fifths of a test's time. It is not spent on tests whose code is not measured or runs in
+# other processes, nor twice on what the lane of SQLite has measured.
 UNMEASURED = ("simulation", "simulator", "flows", "faults/test_crash_points", "faults/test_d_", "faults/test_q_")
 MEASURED_ON_POSTGRESQL = ("accounts_app", "audit_app", "core_app", "elm_project", "evidence_app", "project")
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
