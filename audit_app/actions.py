@@ -77,6 +77,7 @@ class Action(models.IntegerChoices):
     RESTORE_DRILLED = 141, "RestoreDrilled"
     DELEGATION_CREATED = 142, "DelegationCreated"
     DELEGATION_REVOKED = 143, "DelegationRevoked"
+    SETTINGS_REJECTED = 144, "SettingsRejected"
 
 
 class ActorType(models.IntegerChoices):
