@@ -90,6 +90,7 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
         *_VIEW_ACCOUNTS,
         *_DELEGATE,
         "requests_app.decide_environmentrequest",
+        "requests_app.share_environmentrequest",
         "accounts_app.propose_tenantsettings",
         "accounts_app.confirm_tenantsettings",
         "notifications_app.view_outboxmessage",
