@@ -20,6 +20,7 @@ from accounts_app.models import Delegation, TenantSettings
 from accounts_app.roles import DECIDING_ROLES, PERMISSIONS, Role
 from core_app import clock
 from core_app.admin import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin
+from evidence_app import reviews
 from gates_app.delegations import Terms, delegate
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
@@ -72,6 +73,7 @@ def people(db: None) -> People:
     now = clock.now()
     terms = Terms(now, now + timedelta(days=7), "On holiday.")
     delegate(people.approver, people.second_approver, terms, by=people.approver)
+    reviews.take(people.tenant.pk, by=people.auditor)
     return people
 
 
