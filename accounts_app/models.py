@@ -54,6 +54,14 @@ class Tenant(models.Model):
         return settings
 
 
+class TenantSettingsQuerySet(models.QuerySet["TenantSettings"]):
+    """Versions of settings, by where they stand."""
+
+    def awaiting_a_second_person(self) -> TenantSettingsQuerySet:
+        """Return proposals that are neither confirmed nor refused; a tenant has one at most."""
+        return self.filter(confirmed_at__isnull=True, rejected_at__isnull=True)
+
+
 class TenantSettings(models.Model):
     """One version of a tenant's settings; a run pins the version it started with."""
 
@@ -65,7 +73,14 @@ class TenantSettings(models.Model):
     proposed_at = models.DateTimeField()
     confirmed_by = models.ForeignKey("User", models.PROTECT, null=True, blank=True, related_name="+")
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    rejected_by = models.ForeignKey(
+        "User", models.PROTECT, null=True, blank=True, related_name="+", verbose_name="refused by"
+    )
+    rejected_at = models.DateTimeField("refused at", null=True, blank=True)
+    rejection_reason = models.TextField("why it was refused", blank=True)
     history = HistoricalRecords()
+
+    objects: ClassVar[TenantSettingsQuerySet] = TenantSettingsQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         verbose_name_plural = "tenant settings"
@@ -81,10 +96,25 @@ class TenantSettings(models.Model):
                 condition=models.Q(confirmed_by__isnull=True) | ~models.Q(confirmed_by=models.F("proposed_by")),
                 name="settings_need_a_second_person",
             ),
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=models.Q(confirmed_at__isnull=True, rejected_at__isnull=True),
+                name="one_open_proposal_per_tenant",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(rejected_at__isnull=True)
+                | (models.Q(confirmed_at__isnull=True, rejected_by__isnull=False) & ~models.Q(rejection_reason="")),
+                name="refused_settings_say_who_and_why",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.tenant} settings v{self.version}"
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether it waits for a second person."""
+        return self.confirmed_at is None and self.rejected_at is None
 
 
 class TenantIdentity(models.Model):

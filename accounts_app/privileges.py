@@ -5,12 +5,10 @@ What an examiner asks for: expected and effective side by side, and every differ
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
@@ -23,6 +21,7 @@ from accounts_app.models import (
     TenantUserObjectPermission,
     User,
 )
+from accounts_app.privilege_report import Cell, Finding, Note, Privileges
 from accounts_app.roles import GRANT_NAMES, PERMISSIONS, Role
 from audit_app import triggers
 from audit_app.actions import Action
@@ -39,70 +38,6 @@ _GRANTS: Final = (
     (BusinessUnitGroupObjectPermission, "group"),
     (TenantGroupObjectPermission, "group"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What one role may do to one table.
-
-    Attributes:
-        role: The role.
-        table: Application and model, ``audit_app.provisioninglog``.
-        expected: Permissions that the table of roles gives.
-        effective: Permissions that the role's group has.
-    """
-
-    role: str
-    table: str
-    expected: tuple[str, ...]
-    effective: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One difference between expected and effective.
-
-    Attributes:
-        kind: Its class: EXCESS, MISSING, LOG_CAN_BE_CHANGED, DIRECT_PERMISSION, FOREIGN_GRANT, UNKNOWN_GRANT,
-            DATABASE_GRANT, DATABASE_OWNER, TRIGGER_MISSING.
-        subject: Role, person, grant or database role.
-        detail: What is wrong and how to mend it.
-    """
-
-    kind: str
-    subject: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Privileges:
-    """What was found.
-
-    Attributes:
-        cells: Every role and table.
-        findings: Differences.
-        notes: What is so on purpose and an examiner still wants to know.
-    """
-
-    cells: tuple[Cell, ...]
-    findings: tuple[Finding, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Say whether everything is as expected."""
-        return not self.findings
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the whole as one JSON document."""
-        return {
-            "ok": self.ok,
-            "tables": [asdict(cell) for cell in self.cells],
-            "findings": [
-                {"class": each.kind, "subject": each.subject, "detail": each.detail} for each in self.findings
-            ],
-            "notes": list(self.notes),
-        }
 
 
 def verify_privileges(*, is_production: bool) -> Privileges:
@@ -126,7 +61,7 @@ def verify_privileges(*, is_production: bool) -> Privileges:
             for name in sorted(triggers.missing())
         ),
     )
-    notes = () if is_production else tuple(f"{role} {detail}" for role, detail in powers)
+    notes = () if is_production else tuple(Note(f"{role} {detail}") for role, detail in powers)
     return Privileges(cells, findings, (*notes, *_superusers()))
 
 
@@ -174,14 +109,16 @@ def _writers_of_the_log() -> Iterator[Finding]:
         for group in permission.group_set.all():
             yield Finding("LOG_CAN_BE_CHANGED", group.name, f"The group holds {permission.codename}; take it away.")
         for user in User.objects.filter(user_permissions=permission):
-            yield Finding("LOG_CAN_BE_CHANGED", user.upn, f"The account holds {permission.codename}; take it away.")
+            detail = f"The account holds {permission.codename}; take it away."
+            yield Finding("LOG_CAN_BE_CHANGED", user.upn, detail, user.tenant_id)
 
 
 def _direct_permissions() -> Iterator[Finding]:
     """Permissions come from roles alone."""
     for user in User.objects.filter(user_permissions__isnull=False).distinct().order_by("upn"):
         names = sorted(user.user_permissions.values_list("codename", flat=True))
-        yield Finding("DIRECT_PERMISSION", user.upn, f"The account itself holds {', '.join(names)}; roles give these.")
+        detail = f"The account itself holds {', '.join(names)}; roles give these."
+        yield Finding("DIRECT_PERMISSION", user.upn, detail, user.tenant_id)
     known = {role.value for role in Role}
     for group in Group.objects.filter(permissions__isnull=False).exclude(name__in=known).distinct().order_by("name"):
         names = sorted(group.permissions.values_list("codename", flat=True))
@@ -195,23 +132,30 @@ def _grants() -> Iterator[Finding]:
             who = getattr(grant, holder)
             subject = f"{who}: {grant.permission.codename} on {grant.content_object}"
             if name not in GRANT_NAMES:
-                yield Finding("UNKNOWN_GRANT", subject, f"No role is named {name} at depth {depth}; remove the grant.")
+                detail = f"No role is named {name} at depth {depth}; remove the grant."
+                yield Finding("UNKNOWN_GRANT", subject, detail, _tenant_of(grant.content_object))
             elif holder == "user":
                 yield from _of_person(who, GRANT_NAMES[name], grant.content_object, subject)
 
 
 def _of_person(user: User, role: Role, at: Any, subject: str) -> Iterator[Finding]:
-    tenant_id = getattr(at, "tenant_id", at.pk)
+    tenant_id = _tenant_of(at)
     if user.tenant_id != tenant_id:
-        yield Finding("FOREIGN_GRANT", subject, "The person belongs to another tenant; remove the grant.")
+        yield Finding("FOREIGN_GRANT", subject, "The person belongs to another tenant; remove the grant.", tenant_id)
     if user.is_service_principal and role != Role.ADMIN:
-        yield Finding("FOREIGN_GRANT", subject, "A service principal holds a role of people; remove the grant.")
+        detail = "A service principal holds a role of people; remove the grant."
+        yield Finding("FOREIGN_GRANT", subject, detail, tenant_id)
 
 
-def _superusers() -> Iterator[str]:
+def _tenant_of(at: Any) -> UUID:
+    return getattr(at, "tenant_id", at.pk)  # type: ignore[no-any-return]
+
+
+def _superusers() -> Iterator[Note]:
     """A superuser has every permission, reaches no row without a grant, and cannot change the log."""
-    for upn in User.objects.filter(is_superuser=True, is_active=True).order_by("upn").values_list("upn", flat=True):
-        yield f"{upn} is a superuser (break-glass): segregation of duties and the log's triggers bind it all the same."
+    for user in User.objects.filter(is_superuser=True, is_active=True).order_by("upn"):
+        bound = "segregation of duties and the log's triggers bind it all the same."
+        yield Note(f"{user.upn} is a superuser (break-glass): {bound}", user.tenant_id)
 
 
 def _database_grants() -> Iterator[Finding]:
@@ -260,7 +204,6 @@ def record_review(found: Privileges, *, by: Actor) -> None:
         found: The result; its document's SHA-256 is logged, so that a file somebody kept can be held against it.
         by: Who, or the system.
     """
-    document = json.dumps(found.as_json(), sort_keys=True).encode()
-    details = {"findings": len(found.findings), "sha256": hashlib.sha256(document).hexdigest()}
+    details = {"findings": len(found.findings), "sha256": found.sha256}
     for tenant in Tenant.objects.select_for_update(no_key=True).order_by("pk"):
         record(Action.ACCESS_REVIEWED, on=tenant, by=by, details=details, success=found.ok)

@@ -90,8 +90,10 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
         *_VIEW_ACCOUNTS,
         *_DELEGATE,
         "requests_app.decide_environmentrequest",
+        "requests_app.share_environmentrequest",
         "accounts_app.propose_tenantsettings",
         "accounts_app.confirm_tenantsettings",
+        "evidence_app.view_accessreview",
         "notifications_app.view_outboxmessage",
     ),
     Role.ADMIN: (*_VIEW_CORE, *_VIEW_RUNS, "audit_app.add_provisioninglog"),
@@ -112,6 +114,7 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
         "accounts_app.view_delegation",
         "requests_app.export_environmentrequest",
         "audit_app.export_provisioninglog",
+        "evidence_app.view_accessreview",
     ),
 }
 

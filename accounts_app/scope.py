@@ -119,12 +119,8 @@ class Scope:
         return role in self.reach and self.reach[role].covers(unit)
 
     def requests(self) -> Q:
-        """Return the filter on requests the person may see: their own, and those any of their roles reaches."""
+        """Return the filter on a person's own requests and those any of their roles reaches; shares come on top."""
         return Q(requester=self.user_id) | self.of(*self.reach)
-
-    def below(self, path: str) -> Q:
-        """Return the same filter for rows that point at a request through ``path`` (``environment_request``)."""
-        return prefixed(self.requests(), path)
 
     def tenants(self) -> set[UUID]:
         """Return the tenants the person has any organisation-wide role in."""

@@ -27,7 +27,8 @@ from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
 from audit_app.log import record
 from core_app import clock
-from core_app.errors import DomainError, PermissionRefused
+from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.text import clean, has_content
 from core_app.transactions import transactional
 
 _NAME_OF = {role: name for name, role in GRANT_NAMES.items()}
@@ -111,28 +112,45 @@ def _members(groups: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
 
 
 @transactional
-def propose_settings(tenant_id: UUID, *, by: User, values: Mapping[str, Any]) -> TenantSettings:
+def propose_settings(
+    tenant_id: UUID, *, by: User, values: Mapping[str, Any], based_on: int | None = None
+) -> TenantSettings:
     """Propose a new version of a tenant's settings; it holds once a second person has confirmed it.
+
+    Args:
+        tenant_id: Whose settings.
+        by: Who proposes them.
+        values: All that shall differ from the defaults, not only what changes.
+        based_on: The version in force that the person was shown; None when they were shown none.
 
     Raises:
         PermissionRefused: unless the person is a Governance Lead of the tenant.
-        InvalidInputError: listing every setting that is unknown or out of range.
+        InvalidInputError: listing every setting that is unknown or out of range; or another proposal is open, nothing
+            would change, or other settings are in force by now.
     """
     tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
-    _require_settings_role(by, tenant)
+    require_settings_role(by, tenant)
     version = (tenant.settings.aggregate(last=Max("version"))["last"] or 0) + 1
-    tenant_settings.parse(version, values)
+    proposed = tenant_settings.parse(version, values)
+    if problem := _why_not_now(tenant, proposed, based_on):
+        raise InvalidInputError([("", problem)])
+    stored = tenant_settings.differences(tenant_settings.by_path(proposed))
     proposal = TenantSettings.objects.create(
-        tenant=tenant, version=version, values=dict(values), proposed_by=by, proposed_at=clock.now()
+        tenant=tenant, version=version, values=stored, proposed_by=by, proposed_at=clock.now()
     )
-    record(
-        Action.SETTINGS_PROPOSED,
-        on=tenant,
-        by=person(by),
-        details={"settings": dict(values)},
-        policy_version=f"settings-{version}",
-    )
+    _record_settings(Action.SETTINGS_PROPOSED, proposal, by)
     return proposal
+
+
+def _why_not_now(tenant: Tenant, proposed: tenant_settings.Settings, based_on: int | None) -> str:
+    in_force = settings_of(tenant)
+    if waiting := tenant.settings.awaiting_a_second_person().first():
+        return f"{waiting} already wait for a second person; confirm or refuse them first."
+    if based_on not in (None, in_force.version):
+        return "Other settings have come into force meanwhile; open this form anew and change those."
+    if not tenant_settings.changes(in_force, proposed):
+        return "Nothing differs from the settings in force."
+    return ""
 
 
 @transactional
@@ -141,37 +159,92 @@ def confirm_settings(settings_id: UUID, *, by: User) -> TenantSettings:
 
     Raises:
         PermissionRefused: for the proposer, a second account of theirs, or someone who does not govern the tenant.
-        DomainError: when the proposal is already confirmed or a newer version is in force.
+        DomainError: when the proposal is already confirmed or refused.
     """
-    tenant_id = TenantSettings.objects.values_list("tenant_id", flat=True).get(pk=settings_id)
-    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
-    proposal = TenantSettings.objects.select_for_update(no_key=True).get(pk=settings_id)
-    _require_settings_role(by, tenant)
-    if proposal.confirmed_at:
-        raise DomainError(f"{proposal} is already in force.")
-    if proposal.version < tenant.current_settings.version:
-        raise DomainError(f"{proposal} is older than the settings in force; propose it again.")
-    if proposal.proposed_by and proposal.proposed_by.person_key == by.person_key:
+    proposal = _locked_proposal(settings_id, by)
+    if _is_same_person(proposal, by):
         raise PermissionRefused("Settings are confirmed by a second person, not by who proposed them.")
     proposal.confirmed_by, proposal.confirmed_at = by, clock.now()
-    record(
-        Action.SETTINGS_CONFIRMED,
-        on=tenant,
-        by=person(by),
-        details={"settings": proposal.values},
-        policy_version=f"settings-{proposal.version}",
-    )
+    _record_settings(Action.SETTINGS_CONFIRMED, proposal, by)
     proposal.save(update_fields=["confirmed_by", "confirmed_at"])
     return proposal
 
 
-def _require_settings_role(user: User, tenant: Tenant) -> None:
-    reach = scope_of(user).reach.get(Role.GOVERNANCE_LEAD)
-    if reach is None or tenant.pk not in reach.tenants:
+@transactional
+def reject_settings(settings_id: UUID, *, by: User, reason: str) -> TenantSettings:
+    """Refuse proposed settings, or take one's own proposal back.
+
+    Raises:
+        PermissionRefused: for someone who does not govern the tenant.
+        InvalidInputError: when the reason says nothing.
+        DomainError: when the proposal is already confirmed or refused.
+    """
+    if not has_content(reason):
+        raise InvalidInputError([("reason", "Say why; the log keeps it.")])
+    proposal = _locked_proposal(settings_id, by)
+    proposal.rejected_by, proposal.rejected_at, proposal.rejection_reason = by, clock.now(), clean(reason)
+    _record_settings(Action.SETTINGS_REJECTED, proposal, by, reason=proposal.rejection_reason)
+    proposal.save(update_fields=["rejected_by", "rejected_at", "rejection_reason"])
+    return proposal
+
+
+def _locked_proposal(settings_id: UUID, by: User) -> TenantSettings:
+    tenant_id = TenantSettings.objects.values_list("tenant_id", flat=True).get(pk=settings_id)
+    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+    require_settings_role(by, tenant)
+    proposal = TenantSettings.objects.select_for_update(no_key=True).get(pk=settings_id)
+    if proposal.confirmed_at:
+        raise DomainError(f"{proposal} are already confirmed.")
+    if proposal.rejected_at:
+        raise DomainError(f"{proposal} are already refused; propose them again.")
+    return proposal
+
+
+def _record_settings(action: Action, proposal: TenantSettings, by: User, **details: Any) -> None:
+    record(
+        action,
+        on=proposal.tenant,
+        by=person(by),
+        details={"settings": proposal.values, **details},
+        policy_version=f"settings-{proposal.version}",
+    )
+
+
+def governs(user: User, tenant: Tenant) -> bool:
+    """Say whether a person is a Governance Lead of a tenant themselves; this is not lent by a delegation."""
+    reach = scope_of(user).own.get(Role.GOVERNANCE_LEAD)
+    return reach is not None and tenant.pk in reach.tenants
+
+
+def require_settings_role(user: User, tenant: Tenant) -> None:
+    """Raise PermissionRefused unless the person governs the tenant."""
+    if not governs(user, tenant):
         raise PermissionRefused(f"Settings of {tenant} are changed by its ELM Governance Leads.")
+
+
+def may_confirm_settings(user: User, proposal: TenantSettings) -> bool:
+    """Say whether a person may put proposed settings in force."""
+    return may_reject_settings(user, proposal) and not _is_same_person(proposal, user)
+
+
+def may_reject_settings(user: User, proposal: TenantSettings) -> bool:
+    """Say whether a person may refuse proposed settings, or take them back."""
+    return proposal.is_open and governs(user, proposal.tenant)
+
+
+def _is_same_person(proposal: TenantSettings, user: User) -> bool:
+    return proposal.proposed_by is not None and proposal.proposed_by.person_key == user.person_key
 
 
 def settings_of(tenant: Tenant, version: int | None = None) -> tenant_settings.Settings:
     """Return a tenant's settings, typed: the version given, or the one in force."""
     row = tenant.settings.get(version=version) if version else tenant.current_settings
     return tenant_settings.parse(row.version, row.values)
+
+
+def settings_changes(row: TenantSettings) -> list[dict[str, str]]:
+    """Return what a version changes, or would change, in the settings that were in force when it was proposed."""
+    earlier = row.tenant.settings.filter(confirmed_at__isnull=False, version__lt=row.version).order_by("-version")
+    before = earlier.first()
+    in_force = tenant_settings.parse(before.version, before.values) if before else tenant_settings.Settings()
+    return tenant_settings.changes(in_force, tenant_settings.parse(row.version, row.values))

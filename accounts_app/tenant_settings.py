@@ -1,18 +1,21 @@
 """What a tenant may set, and the values that hold where it sets nothing (elm.md §4 and §6; seed, Polling and Limits).
 
-Pure: no database. The stored row keeps only the differences; ``parse`` turns them into a checked, typed object.
+Pure: no database. The stored row keeps only the differences; ``parse`` turns them into a checked, typed object. Each
+setting has a path, such as ``poll_limit`` or ``baselines.3.sharing_limit``, and one line in ``KINDS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from accounts_app.roles import Role
+from accounts_app.roles import DECIDING_ROLES, Role
+from accounts_app.setting_kinds import Choice, Kind, Number, Several, Switch, Text
 from core_app.errors import InvalidInputError
 
-STEP_KEYS_THAT_MAY_BLOCK = ("environment_group", "baseline", "people", "dlp")
+ZONES: Final = (1, 2, 3)
+STEP_KEYS_THAT_MAY_BLOCK: Final = ("environment_group", "baseline", "people", "dlp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Settings:
     concurrent_runs: int = 5
     starts_per_minute: int = 10
     creations_per_day: int = 50
-    escalation_hours: Mapping[int, int] = field(default_factory=lambda: {2: 48, 3: 72})
+    escalation_hours: Mapping[int, int] = field(default_factory=lambda: {1: 48, 2: 48, 3: 72})
     stages: Mapping[int, tuple[Role, ...]] = field(
         default_factory=lambda: {1: (), 2: (Role.APPROVER,), 3: (Role.APPROVER, Role.COMPLIANCE_OFFICER)}
     )
@@ -72,17 +75,57 @@ class Settings:
         return self.poll_interval_seconds * self.poll_limit
 
 
-_NUMBERS = {
-    "undo_window_seconds": (0, 86_400),
-    "poll_interval_seconds": (1, 300),
-    "poll_limit": (1, 1000),
-    "propagation_seconds": (120, 3600),
-    "concurrent_runs": (1, 50),
-    "starts_per_minute": (1, 100),
-    "creations_per_day": (1, 1000),
+TOGETHER: Final[dict[str, Kind]] = {
+    "undo_window_seconds": Number(
+        "How long somebody may object to a request of Zone 1 before policy approves it.", "seconds", 0, 86_400
+    ),
+    "poll_interval_seconds": Number("How long to wait between two looks at a creation.", "seconds", 1, 300),
+    "poll_limit": Number("How often to look at a creation before it counts as timed out.", "looks", 1, 1000),
+    "propagation_seconds": Number(
+        "How long a new environment may stay invisible before another attempt at its creation.", "seconds", 120, 3600
+    ),
+    "concurrent_runs": Number("How many environments are provisioned at the same time.", "runs", 1, 50),
+    "starts_per_minute": Number("How many runs may start within any minute.", "runs", 1, 100),
+    "creations_per_day": Number("How many environments may be created in a day (UTC).", "environments", 1, 1000),
+    "allow_developer": Switch("Whether Developer environments may be asked for; Microsoft refuses our principal them."),
+    "approvers_may_request_for_their_unit": Switch(
+        "Whether approvers may ask for environments of a unit they approve for; somebody else then decides."
+    ),
+    "reduce_principal_roles": Switch("Whether our service principal gives up its rights in a finished environment."),
 }
-_SWITCHES = ("allow_developer", "approvers_may_request_for_their_unit", "reduce_principal_roles")
-_SOLUTION_CHECKER = ("none", "warn", "block")
+_HOURS: Final = Number("How long a stage may stay undecided before the Governance Lead is asked.", "hours", 1, 8760)
+_STAGES: Final = "Who decides, one after the other."
+_ROLES: Final = tuple(role.value for role in DECIDING_ROLES)
+_BY_POLICY: Final = "nobody: policy approves after the objection window"
+_BASELINE: Final[dict[str, Kind]] = {
+    "environment_group": Text("The Power Platform environment group it joins.", 100),
+    "audit_retention_days": Number("How long Dataverse keeps audit records.", "days", 31, 24_855),
+    "session_timeout_minutes": Number("After what time people have to sign in again.", "minutes", 60, 1440),
+    "sharing_limit": Number("How many people an app may be shared with.", "people", 1, 100_000, empty="no limit"),
+    "solution_checker": Choice("What the solution checker does about critical issues.", ("none", "warn", "block")),
+    "security_role": Text("The Dataverse security role its people get.", 100),
+    "required_dlp_policy": Text("The data policy that has to cover it.", 256, empty="any data policy"),
+    "blocking_steps": Several(
+        "The steps without which it is not complete, beyond those that always count.",
+        STEP_KEYS_THAT_MAY_BLOCK,
+        0,
+        "none beyond those",
+    ),
+}
+
+
+def _of_zone(zone: int) -> dict[str, Kind]:
+    by_policy = _BY_POLICY if zone == 1 else ""  # only Zone 1 may be approved without a person
+    stages = Several(_STAGES, _ROLES, 0 if by_policy else 1, by_policy, in_order=True)
+    baseline = {f"baselines.{zone}.{name}": kind for name, kind in _BASELINE.items()}
+    return {f"stages.{zone}": stages, f"escalation_hours.{zone}": _HOURS, **baseline}
+
+
+OF_ZONE: Final = {zone: _of_zone(zone) for zone in ZONES}
+KINDS: Final[dict[str, Kind]] = {
+    **TOGETHER,
+    **{path: kind for kinds in OF_ZONE.values() for path, kind in kinds.items()},
+}
 
 
 def parse(version: int, values: Mapping[str, Any]) -> Settings:
@@ -93,80 +136,95 @@ def parse(version: int, values: Mapping[str, Any]) -> Settings:
         values: Differences from the defaults; zones are the strings "1", "2", "3".
 
     Raises:
-        InvalidInputError: listing every key that is unknown or out of range.
+        InvalidInputError: listing every setting, by its path, that is unknown or out of range.
     """
     problems: list[tuple[str, str]] = []
-    known: dict[str, Any] = {}
-    for key, value in values.items():
+    known = by_path(Settings())
+    for path, value in _leaves(values):
         try:
-            known[key] = _parse_one(key, value)
+            known[path] = _kind(path).checked(value)
         except ValueError as error:
-            problems.append((key, str(error)))
+            problems.append((path, str(error)))
     if problems:
         raise InvalidInputError(problems)
-    return replace(Settings(version=version), **known)
+    return _built(version, known)
 
 
-def _parse_one(key: str, value: Any) -> Any:
-    if key in _NUMBERS:
-        low, high = _NUMBERS[key]
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}.")
-        return value
-    if key in _SWITCHES:
-        if not isinstance(value, bool):
-            raise ValueError("must be true or false.")
-        return value
-    if key == "escalation_hours":
-        return {**Settings().escalation_hours, **{_zone(zone): _hours(hours) for zone, hours in _table(value).items()}}
-    if key == "stages":
-        return {**Settings().stages, **{_zone(zone): _roles(roles) for zone, roles in _table(value).items()}}
-    if key == "baselines":
-        defaults = Settings().baselines
-        return {
-            **defaults,
-            **{_zone(zone): _baseline(defaults[_zone(zone)], item) for zone, item in _table(value).items()},
-        }
-    raise ValueError(f"is not a setting; known are {', '.join(sorted(item.name for item in fields(Settings)))}.")
+def by_path(settings: Settings) -> dict[str, Any]:
+    """Return every setting by its path, in the order in which people read them."""
+    return {path: _value(settings, path) for path in KINDS}
 
 
-def _table(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError("must be an object whose names are zones.")  # noqa: TRY004 - reported as a problem
-    return value
+def differences(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row stores: of values by path those that are not the defaults, as nested JSON."""
+    defaults, stored = by_path(Settings()), dict[str, Any]()
+    for path, value in values.items():
+        if value != defaults.get(path):
+            *above, name = path.split(".")
+            place = stored
+            for part in above:
+                place = place.setdefault(part, {})
+            place[name] = [str(each) for each in value] if isinstance(value, tuple) else value
+    return stored
 
 
-def _zone(text: str) -> int:
-    if text not in ("1", "2", "3"):
-        raise ValueError(f"zone {text!r} does not exist; use 1, 2 or 3.")
-    return int(text)
+def changes(before: Settings, after: Settings) -> list[dict[str, str]]:
+    """Return what differs between two versions, in words: setting, before, after."""
+    old, new = by_path(before), by_path(after)
+    return [
+        {"setting": title(path), "before": kind.in_words(old[path]), "after": kind.in_words(new[path])}
+        for path, kind in KINDS.items()
+        if old[path] != new[path]
+    ]
 
 
-def _hours(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 8760:
-        raise ValueError("hours must be a whole number from 1 to 8760.")
-    return value
+def title(path: str) -> str:
+    """Return what people call a setting: ``baselines.3.sharing_limit`` is "Zone 3: sharing limit"."""
+    parts = [part for part in path.split(".") if part != "baselines"]
+    zone = next((part for part in parts if part.isdigit()), "")
+    name = " ".join(part for part in parts if part != zone).replace("_", " ")
+    return f"Zone {zone}: {name}" if zone else name.capitalize()
 
 
-def _roles(value: Any) -> tuple[Role, ...]:
-    deciding = (Role.APPROVER, Role.COMPLIANCE_OFFICER, Role.GOVERNANCE_LEAD)
-    if not isinstance(value, list) or any(role not in deciding for role in value):
-        raise ValueError(f"stages are a list of roles out of {', '.join(deciding)}.")
-    if len(set(value)) != len(value):
-        raise ValueError("each stage needs another role.")
-    return tuple(Role(role) for role in value)
+def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        path = f"{above}{name}"
+        if isinstance(value, Mapping) and path not in KINDS:
+            yield from _leaves(value, f"{path}.")
+        else:
+            yield path, value
 
 
-def _baseline(default: Baseline, value: Any) -> Baseline:
-    unknown = sorted(set(_table(value)) - set(asdict(default)))
-    if unknown:
-        raise ValueError(f"unknown baseline setting {', '.join(unknown)}.")
-    known = {**value, "blocking_steps": tuple(value.get("blocking_steps", default.blocking_steps))}
-    baseline = replace(default, **known)
-    if baseline.solution_checker not in _SOLUTION_CHECKER:
-        raise ValueError(f"solution_checker must be one of {', '.join(_SOLUTION_CHECKER)}.")
-    if wrong := set(baseline.blocking_steps) - set(STEP_KEYS_THAT_MAY_BLOCK):
-        raise ValueError(f"blocking_steps knows {', '.join(STEP_KEYS_THAT_MAY_BLOCK)}, not {', '.join(sorted(wrong))}.")
-    if not 31 <= baseline.audit_retention_days <= 24_855:
-        raise ValueError("audit_retention_days must be from 31 to 24855.")
-    return baseline
+def _kind(path: str) -> Kind:
+    if path in KINDS:
+        return KINDS[path]
+    if below := _names_below(path):
+        raise ValueError(f"must be an object; its names are out of {', '.join(below)}.")
+    above = path
+    while above and not _names_below(above):
+        above = above.rpartition(".")[0]
+    raise ValueError(f"is not a setting; known are {', '.join(sorted(_names_below(above)))}.")
+
+
+def _names_below(path: str) -> list[str]:
+    start = f"{path}." if path else ""
+    return list(dict.fromkeys(known[len(start) :].partition(".")[0] for known in KINDS if known.startswith(start)))
+
+
+def _value(settings: Settings, path: str) -> Any:
+    name, _, rest = path.partition(".")
+    if not rest:
+        return getattr(settings, name)
+    zone, _, detail = rest.partition(".")
+    of_zone = getattr(settings, name)[int(zone)]
+    return getattr(of_zone, detail) if detail else of_zone
+
+
+def _built(version: int, known: Mapping[str, Any]) -> Settings:
+    return Settings(
+        version=version,
+        **{name: known[name] for name in TOGETHER},
+        stages={zone: tuple(Role(role) for role in known[f"stages.{zone}"]) for zone in ZONES},
+        escalation_hours={zone: known[f"escalation_hours.{zone}"] for zone in ZONES},
+        baselines={zone: Baseline(**{name: known[f"baselines.{zone}.{name}"] for name in _BASELINE}) for zone in ZONES},
+    )

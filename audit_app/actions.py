@@ -77,6 +77,9 @@ class Action(models.IntegerChoices):
     RESTORE_DRILLED = 141, "RestoreDrilled"
     DELEGATION_CREATED = 142, "DelegationCreated"
     DELEGATION_REVOKED = 143, "DelegationRevoked"
+    SETTINGS_REJECTED = 144, "SettingsRejected"
+    REQUEST_SHARED = 145, "RequestShared"
+    REQUEST_UNSHARED = 146, "RequestUnshared"
 
 
 class ActorType(models.IntegerChoices):

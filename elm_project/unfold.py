@@ -117,6 +117,12 @@ UNFOLD: dict[str, Any] = {
                         "provisioning_app_privilegereview",
                         "provisioning_app.view_privilegereview",
                     ),
+                    _item(
+                        "Access reviews",
+                        "verified_user",
+                        "evidence_app_accessreview",
+                        "evidence_app.view_accessreview",
+                    ),
                     _item("Settings", "tune", "accounts_app_tenantsettings", "accounts_app.view_tenantsettings"),
                     _item(
                         "Business units", "account_tree", "accounts_app_businessunit", "accounts_app.view_businessunit"

@@ -44,5 +44,11 @@ def quarter_named(name: str, now: datetime) -> Quarter:
     return quarter
 
 
+def quarter_of(moment: datetime) -> str:
+    """Return the name of the quarter that a moment lies in."""
+    utc = moment.astimezone(UTC)
+    return f"{utc.year}Q{(utc.month - 1) // _MONTHS + 1}"
+
+
 def _first_of(year: int, quarter: int) -> datetime:
     return datetime(year, _MONTHS * (quarter - 1) + 1, 1, tzinfo=UTC)

@@ -113,6 +113,7 @@ class EnvironmentRequest(SafeRefresh):
             ("decide_environmentrequest", "Can approve or reject environment requests"),
             ("retry_environmentrequest", "Can retry failed provisioning"),
             ("export_environmentrequest", "Can export environment requests"),
+            ("share_environmentrequest", "Can share requests of others"),
         ]
         indexes = [
             models.Index(fields=["tenant", "state", "-created_at"], name="request_by_tenant_and_state"),

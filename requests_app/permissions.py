@@ -93,5 +93,19 @@ def require_retry(user: User, request: EnvironmentRequest) -> None:
         raise PermissionRefused(f"Retrying {request} needs the role {Role.OPERATOR} for its business unit.")
 
 
+def may_share(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may let colleagues read a request: who asked for it, or who governs its unit themselves."""
+    if request.requester_id == user.pk or not user.has_perm("requests_app.share_environmentrequest"):
+        return user.is_active and request.requester_id == user.pk
+    governed = scope_of(user).own.get(Role.GOVERNANCE_LEAD)
+    return governed is not None and governed.covers(request.business_unit)
+
+
+def require_share(user: User, request: EnvironmentRequest) -> None:
+    """Raise PermissionRefused unless the person may let colleagues read the request."""
+    if not may_share(user, request):
+        raise PermissionRefused(f"{request} is shared by its requester or a Governance Lead of its business unit.")
+
+
 def _operates(user: User, request: EnvironmentRequest) -> bool:
     return user.is_active and scope_of(user).holds(Role.OPERATOR, request.business_unit)

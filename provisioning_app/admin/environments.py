@@ -10,7 +10,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from accounts_app.admin import ReadOnlyHistory, RoleScoped
+from accounts_app.admin import ReadOnlyHistory
 from core_app.admin import ReadOnlyAdmin, dialog_action
 from provisioning_app import policy_gap, services
 from provisioning_app.admin.links import link_to, log_link
@@ -18,6 +18,7 @@ from provisioning_app.choices import EnvironmentStatus
 from provisioning_app.models import Environment, GovernedControl, ProvisioningRun
 from provisioning_app.quarantine import may_quarantine, may_release
 from requests_app.admin.dialogs import ReasonDialog
+from requests_app.admin.scoped import RequestScoped
 from requests_app.admin.summary import ZONE_COLOURS
 
 
@@ -28,7 +29,8 @@ def policy_gap_table(environment: Environment) -> str:
 
 
 @admin.register(Environment)
-class EnvironmentAdmin(ReadOnlyHistory):
+class EnvironmentAdmin(RequestScoped, ReadOnlyHistory):
+    request_path = "request"
     nothing_here = "No environment has been created yet."
     list_display = ("display_name", "zone_badge", "state", "business_unit", "request", "created_at", "governed_at")
     list_select_related = ("business_unit", "request")
@@ -127,7 +129,8 @@ class EnvironmentAdmin(ReadOnlyHistory):
 
 
 @admin.register(GovernedControl)
-class GovernedControlAdmin(RoleScoped, ReadOnlyAdmin):
+class GovernedControlAdmin(RequestScoped, ReadOnlyAdmin):
+    request_path = "environment__request"
     scope_path = "environment"
     list_display = ("environment", "control", "governed_at", "seconds")
     list_select_related = ("environment",)

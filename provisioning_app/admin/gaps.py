@@ -9,6 +9,7 @@ from accounts_app.admin import ReadOnlyHistory
 from core_app import clock
 from provisioning_app.admin.steps import StepFilter, step_label
 from provisioning_app.models import Gap
+from requests_app.admin.scoped import RequestScoped
 
 
 class OpenFilter(admin.SimpleListFilter):
@@ -23,9 +24,9 @@ class OpenFilter(admin.SimpleListFilter):
 
 
 @admin.register(Gap)
-class GapAdmin(ReadOnlyHistory):
+class GapAdmin(RequestScoped, ReadOnlyHistory):
     nothing_here = "Every control of every environment is applied."
-    scope_path = "request"
+    scope_path = request_path = "request"
     list_display = ("request", step_label, "state", "age", "owner", "attempts", "reason")
     list_select_related = ("request", "run", "owner")
     list_filter = (OpenFilter, StepFilter, "opened_at")

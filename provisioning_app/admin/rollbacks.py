@@ -8,12 +8,13 @@ from unfold.decorators import display
 from accounts_app.admin import ReadOnlyHistory
 from provisioning_app.choices import RollbackStatus
 from provisioning_app.models import Rollback
+from requests_app.admin.scoped import RequestScoped
 
 
 @admin.register(Rollback)
-class RollbackAdmin(ReadOnlyHistory):
+class RollbackAdmin(RequestScoped, ReadOnlyHistory):
     nothing_here = "No environment has been rolled back."
-    scope_path = "request"
+    scope_path = request_path = "request"
     list_display = ("environment", "request", "state", "initiated_by", "initiated_at", "finished_at", "error")
     list_select_related = ("environment", "request", "initiated_by")
     list_filter = ("status", "initiated_at")

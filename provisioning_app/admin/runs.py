@@ -19,6 +19,7 @@ from provisioning_app.choices import LIVE_STATUSES, RunStatus
 from provisioning_app.matrix import environment_of
 from provisioning_app.models import ProvisioningRun
 from requests_app.admin.dialogs import RetryDialog
+from requests_app.admin.scoped import RequestScoped
 from requests_app.permissions import may_retry
 
 PARKED = "Parked"  # live, but at a step that this release does not know
@@ -37,9 +38,9 @@ def may_retry_run(user: User, run: ProvisioningRun) -> bool:
 
 
 @admin.register(ProvisioningRun)
-class ProvisioningRunAdmin(ReadOnlyHistory):
+class ProvisioningRunAdmin(RequestScoped, ReadOnlyHistory):
     nothing_here = "No run yet: a run begins when a request is approved and a slot is free."
-    scope_path = "request"
+    scope_path = request_path = "request"
     list_display = ("__str__", "state", "step_name", "waiting_for", "started_at", "finished_at")
     list_select_related = ("request",)
     list_filter = ("status", StepFilter, "queued_at")

@@ -8,11 +8,11 @@ from django.contrib import admin
 from django.template.loader import render_to_string
 from unfold.decorators import display
 
-from accounts_app.admin import RoleScoped
 from core_app.admin import ReadOnlyAdmin, ReadOnlyInline
 from provisioning_app import plan
 from provisioning_app.choices import StepOutcome
 from provisioning_app.models import Gap, RotationRecord, StepRecord
+from requests_app.admin.scoped import RequestScoped
 
 OUTCOME_COLOURS = {
     StepOutcome.INTENDED.label: "primary",
@@ -72,8 +72,8 @@ class StepInline(ReadOnlyInline):
 
 
 @admin.register(StepRecord)
-class StepRecordAdmin(RoleScoped, ReadOnlyAdmin):
-    scope_path = "run__request"
+class StepRecordAdmin(RequestScoped, ReadOnlyAdmin):
+    scope_path = request_path = "run__request"
     list_display = ("began_at", "run", step_label, "attempt", "result", took, "error")
     list_select_related = ("run__request",)
     list_filter = ("outcome", StepFilter, "began_at")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from unfold.enums import ActionVariant
@@ -29,7 +31,7 @@ def may_start_review(user: User, tenant: Tenant) -> bool:
 
 
 class ProvisionedTenantAdmin(TenantAdmin):
-    actions_detail = ("resume", "start_review")
+    actions_detail: ClassVar[tuple[str, ...]] = ("resume", "start_review")
 
     @dialog_action(
         label="Resume",

@@ -14,19 +14,28 @@ from core_app.admin import GovernedAdmin, dialog_action
 from gates_app import services as gates
 from gates_app.levels import Level, Outcome
 from requests_app import directory, services
-from requests_app.admin.dialogs import SHOWN, ConfirmDialog, DecisionDialog, ReassignDialog, RefusalDialog
+from requests_app.admin.dialogs import (
+    SHOWN,
+    ConfirmDialog,
+    DecisionDialog,
+    ReassignDialog,
+    RefusalDialog,
+    ShareDialog,
+    UnshareDialog,
+)
 from requests_app.models import EnvironmentRequest
-from requests_app.permissions import may_decide, may_submit, may_withdraw
+from requests_app.permissions import may_decide, may_share, may_submit, may_withdraw
+from requests_app.visibility import readers_of
 
 
 def may_decide_stage(user: User, request: EnvironmentRequest) -> bool:
     """Say whether a person may approve or reject the open stage."""
-    return may_decide(user, request) and request.gate.level != Level.L1  # type: ignore[union-attr]
+    return request.gate is not None and request.gate.level != Level.L1 and may_decide(user, request)
 
 
 def may_object(user: User, request: EnvironmentRequest) -> bool:
     """Say whether a person may object to a request that is otherwise approved by policy."""
-    return may_decide(user, request) and request.gate.level == Level.L1  # type: ignore[union-attr]
+    return request.gate is not None and request.gate.level == Level.L1 and may_decide(user, request)
 
 
 def may_claim(user: User, request: EnvironmentRequest) -> bool:
@@ -37,8 +46,13 @@ def may_claim(user: User, request: EnvironmentRequest) -> bool:
     return stage is not None and stage.assigned_to_id != user.pk
 
 
+def may_unshare(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether there is a share that a person may end."""
+    return may_share(user, request) and readers_of(request).exists()
+
+
 class RequestActions(GovernedAdmin):
-    """Submit, withdraw, approve, reject, object, claim, reassign."""
+    """Submit, withdraw, approve, reject, object, claim, reassign, share."""
 
     actions_detail: ClassVar[tuple[str, ...]] = (
         "submit",
@@ -48,6 +62,8 @@ class RequestActions(GovernedAdmin):
         "claim",
         "reassign",
         "withdraw",
+        "share",
+        "unshare",
     )
 
     @dialog_action(
@@ -147,6 +163,38 @@ class RequestActions(GovernedAdmin):
             object_id,
             lambda: services.assign(row.pk, to=chosen, by=request.user),  # type: ignore[arg-type]
             done=f"{row} is assigned to {chosen}.",
+        )
+
+    @dialog_action(
+        label="Share",
+        icon="share",
+        form=ShareDialog,
+        offered=may_share,
+        explained="A colleague may read this request from now on.",
+    )
+    def share(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, reader = self.visible(request, object_id), form.cleaned_data["person"]
+        return self.act(
+            request,
+            object_id,
+            lambda: services.share(row.pk, reader=reader, by=request.user),  # type: ignore[arg-type]
+            done=f"{row} is shared with {reader}.",
+        )
+
+    @dialog_action(
+        label="Stop sharing",
+        icon="person_remove",
+        form=UnshareDialog,
+        offered=may_unshare,
+        explained="They cannot read this request any more, unless a role of theirs reaches it.",
+    )
+    def unshare(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, reader = self.visible(request, object_id), form.cleaned_data["reader"]
+        return self.act(
+            request,
+            object_id,
+            lambda: services.unshare(row.pk, reader=reader, by=request.user),  # type: ignore[arg-type]
+            done=f"{row} is no longer shared with {reader}.",
         )
 
     def _decide(

@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 from django import forms
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts_app.models import User
 from core_app.text import has_content
+from requests_app.models import EnvironmentRequest
 from requests_app.services.drafts import MAX_TEXT
+from requests_app.visibility import readers_of
 
 SHOWN = "shown"  # query parameter of a decision's dialog: the content hash that the page was showing
 
@@ -68,14 +70,15 @@ class RetryDialog(ReasonDialog):
         self.fields["reason"].help_text = self.wanted
 
 
-class ReassignDialog(BaseDialogForm):
-    """Names the person who is to decide instead."""
+class ColleagueDialog(BaseDialogForm):
+    """Names a person of the request's organisation."""
 
-    person = forms.EmailField(
-        label="User principal name",
-        widget=UnfoldAdminTextInputWidget,
-        help_text="They have to hold the role that this stage asks for, and must not have taken part in the request.",
-    )
+    wanted: ClassVar[str]
+    person = forms.EmailField(label="User principal name", widget=UnfoldAdminTextInputWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["person"].help_text = self.wanted
 
     def clean_person(self) -> User:
         """Find the person.
@@ -83,11 +86,36 @@ class ReassignDialog(BaseDialogForm):
         Raises:
             ValidationError: there is no such person.
         """
-        colleagues = User.objects.filter(tenant=self.request.user.tenant_id, is_active=True)
+        tenant = EnvironmentRequest.objects.filter(pk=self.object_id).values("tenant")
+        colleagues = User.objects.filter(tenant__in=tenant, is_active=True)
         found = colleagues.filter(upn__iexact=self.cleaned_data["person"]).first()
         if found is None:
             raise forms.ValidationError("Nobody active in your organisation has this UPN; check its spelling.")
         return found
+
+
+class ReassignDialog(ColleagueDialog):
+    """Names the person who is to decide instead."""
+
+    wanted = "They have to hold the role that this stage asks for, and must not have taken part in the request."
+
+
+class ShareDialog(ColleagueDialog):
+    """Names the person who is to read it."""
+
+    wanted = "They see the request, its log and what is built for it; they change and decide nothing by it."
+
+
+class UnshareDialog(BaseDialogForm):
+    """Names the person who is no longer to read it, out of those who do."""
+
+    reader = forms.ModelChoiceField(User.objects.none(), widget=UnfoldAdminSelectWidget, empty_label=None)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        row = EnvironmentRequest.objects.filter(pk=self.object_id).first()
+        if row is not None:
+            self.fields["reader"].queryset = readers_of(row)
 
 
 def with_content(text: str, message: str) -> str:

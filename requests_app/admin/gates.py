@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
 from gates_app.admin import GateAdmin
 from gates_app.models import Gate
+from requests_app.admin.scoped import shared_for
 from requests_app.models import EnvironmentRequest
 
 
 class RequestGateAdmin(GateAdmin):
     readonly_fields: ClassVar[tuple[str, ...]] = (*GateAdmin.readonly_fields, "decided_request")
     fields: ClassVar[tuple[str, ...]] = ("decided_request", *GateAdmin.fields)
+
+    def reached(self, request: HttpRequest) -> Q:
+        """Return the filter on visible gates; whoever sees a shared request sees how it was decided."""
+        shared = EnvironmentRequest.objects.filter(pk__in=shared_for(request), gate__isnull=False)
+        return super().reached(request) | Q(pk__in=shared.values("gate"))
 
     @display(description="Request")
     def decided_request(self, gate: Gate) -> str:

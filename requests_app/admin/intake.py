@@ -6,8 +6,10 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
 
-from accounts_app.admin import RoleScoped, scope_for
+from accounts_app.admin import RoleScoped
+from accounts_app.scope import prefixed
 from core_app.admin import ReadOnlyAdmin
+from requests_app.admin.scoped import visible_for
 from requests_app.models import IntakeReceipt
 
 
@@ -20,4 +22,4 @@ class IntakeReceiptAdmin(RoleScoped, ReadOnlyAdmin):
 
     def reached(self, request: HttpRequest) -> Q:
         """Return the filter on receipts of visible requests."""
-        return scope_for(request).below("request")
+        return prefixed(visible_for(request), "request")

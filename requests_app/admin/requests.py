@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from unfold.decorators import display
 
-from accounts_app.admin import name_actors, scope_for
+from accounts_app.admin import name_actors
 from accounts_app.models import BusinessUnit
 from accounts_app.roles import Role
 from core_app.admin import HistoryAdmin, VerbFormAdmin
@@ -20,6 +20,7 @@ from core_app.text import in_words
 from requests_app import services
 from requests_app.admin.actions import RequestActions
 from requests_app.admin.saved_views import SavedViewFilter
+from requests_app.admin.scoped import visible_for
 from requests_app.admin.summary import STATE_COLOURS, ZONE_COLOURS, summary_of
 from requests_app.fields import COLUMNS, NEW, Tab, writable
 from requests_app.forms import RequestForm
@@ -67,8 +68,8 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
     # Rows and permissions
 
     def scoped(self, queryset: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
-        """Return the person's own requests and those a role of theirs reaches."""
-        return queryset.filter(scope_for(request).requests()).select_related(
+        """Return the person's own requests, those a role of theirs reaches, and those shared with them."""
+        return queryset.filter(visible_for(request)).select_related(
             "tenant", "business_unit", "requester", "approver", "gate__business_unit"
         )
 

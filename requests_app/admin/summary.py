@@ -17,6 +17,7 @@ from requests_app.permissions import decision_refusal, may_submit
 from requests_app.policies.classification import Classification, classify
 from requests_app.services.submission import submission_problems
 from requests_app.staging import staged_plan
+from requests_app.visibility import readers_of
 
 STATE_COLOURS = {
     in_words(state.label): colour
@@ -46,6 +47,7 @@ class Summary:
         missing: What keeps a draft from being submitted, as (label of the field, sentence) pairs.
         decision: Why this person may not decide; empty when they may.
         stages: The gate's stages, in order.
+        readers: With whom it is shared.
     """
 
     verdict: Classification
@@ -54,6 +56,7 @@ class Summary:
     missing: list[tuple[str, str]]
     decision: str
     stages: list[Stage]
+    readers: list[User]
 
 
 def summary_of(request: EnvironmentRequest, reader: User) -> Summary:
@@ -69,6 +72,7 @@ def summary_of(request: EnvironmentRequest, reader: User) -> Summary:
         missing=_labelled(submission_problems(request, settings, unasked)) if may_submit(reader, request) else [],
         decision=(decision_refusal(reader, request) or "") if request.state == State.PENDING_APPROVAL else "",
         stages=list(stages),
+        readers=list(readers_of(request)),
     )
 
 

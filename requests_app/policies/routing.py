@@ -28,4 +28,4 @@ class Route:
 def route_for(zone: Zone, settings: Settings) -> Route:
     """Return the gate that a zone needs under a tenant's settings."""
     roles = tuple(settings.stages[int(zone)])
-    return Route(Level.L2 if roles else Level.L1, roles, settings.escalation_hours.get(int(zone), 48))
+    return Route(Level.L2 if roles else Level.L1, roles, settings.escalation_hours[int(zone)])

@@ -12,6 +12,7 @@ from requests_app.services.decisions import (
 )
 from requests_app.services.drafts import RequestFields, create_draft, edit_draft, new_draft
 from requests_app.services.provisioning import begin_provisioning, complete, fail, retry
+from requests_app.services.sharing import share, unshare
 from requests_app.services.submission import delay_routing, route, submit, withdraw
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "remind_overdue",
     "retry",
     "route",
+    "share",
     "submit",
+    "unshare",
     "withdraw",
 ]

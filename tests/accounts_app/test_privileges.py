@@ -110,7 +110,7 @@ def test_a_superuser_is_a_note_and_no_finding(people):
     found = verify_privileges(is_production=False)
 
     assert found.ok
-    assert any("break-glass" in note for note in found.notes)
+    assert any("break-glass" in note.text for note in found.notes)
 
 
 def test_a_dropped_trigger_is_found(people):

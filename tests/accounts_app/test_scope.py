@@ -118,7 +118,7 @@ def test_people_see_their_own_requests_and_those_their_roles_reach() -> None:
 def test_rows_that_point_at_a_request_are_filtered_alike() -> None:
     people, others = make_people(), make_people()
     own, _ = make_request(people=people), make_request(people=others)
-    visible = ProvisioningLog.objects.filter(scope_of(people.approver).below("environment_request"))
+    visible = ProvisioningLog.objects.filter(prefixed(scope_of(people.approver).requests(), "environment_request"))
     assert set(visible) == set(own.log_entries.all())
     excluded = EnvironmentRequest.objects.filter(~scope_of(people.approver).requests())
     assert own not in excluded

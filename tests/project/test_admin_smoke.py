@@ -16,10 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from unfold.decorators import action
 
-from accounts_app.models import Delegation
+from accounts_app.models import Delegation, TenantSettings
 from accounts_app.roles import DECIDING_ROLES, PERMISSIONS, Role
 from core_app import clock
 from core_app.admin import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin
+from evidence_app import reviews
 from gates_app.delegations import Terms, delegate
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
@@ -72,6 +73,7 @@ def people(db: None) -> People:
     now = clock.now()
     terms = Terms(now, now + timedelta(days=7), "On holiday.")
     delegate(people.approver, people.second_approver, terms, by=people.approver)
+    reviews.take(people.tenant.pk, by=people.auditor)
     return people
 
 
@@ -128,9 +130,13 @@ def test_every_screen_opens_for_those_who_may_view_it_and_for_nobody_else(role: 
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nobody_deletes_and_only_requesters_ask_and_only_deciders_delegate(role: Role, people: People) -> None:
+def test_nobody_deletes_and_each_role_adds_only_what_is_its_to_add(role: Role, people: People) -> None:
     client = client_of(getattr(people, ROLES[role]))
-    adds = {EnvironmentRequest: (Role.REQUESTER,), Delegation: DECIDING_ROLES}
+    adds = {
+        EnvironmentRequest: (Role.REQUESTER,),
+        Delegation: DECIDING_ROLES,
+        TenantSettings: (Role.GOVERNANCE_LEAD,),
+    }
     for model in SCREENS:
         expected = 200 if role in adds.get(model, ()) else 403
         assert client.get(address(model, "add")).status_code == expected, model

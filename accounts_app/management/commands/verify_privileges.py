@@ -10,7 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
-from accounts_app.privileges import Privileges, record_review, verify_privileges
+from accounts_app.privilege_report import Privileges
+from accounts_app.privileges import record_review, verify_privileges
 from audit_app.actors import SYSTEM
 
 
@@ -35,7 +36,7 @@ def _lines(found: Privileges) -> list[str]:
     cells = [cell for cell in found.cells if cell.expected or cell.effective]
     return [
         *(f"{cell.role:23} {cell.table:45} {' '.join(cell.effective) or 'nothing'}" for cell in cells),
-        *(f"Note: {note}" for note in found.notes),
+        *(f"Note: {note.text}" for note in found.notes),
         *(f"{finding.kind:19} {finding.subject}: {finding.detail}" for finding in found.findings),
         "Access is as expected." if found.ok else f"{len(found.findings)} finding(s).",
     ]

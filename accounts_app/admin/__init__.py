@@ -1,0 +1,20 @@
+"""The screens of tenants, settings, units and people, and the scope that every other screen's rows go through."""
+
+from accounts_app.admin.actors import name_actors
+from accounts_app.admin.people import BusinessUnitAdmin, TenantAdmin, TenantIdentityAdmin, UserAdmin
+from accounts_app.admin.scoped import ReadOnlyHistory, RoleScoped, TenantReach, TenantScoped, scope_for
+from accounts_app.admin.settings import TenantSettingsAdmin
+
+__all__ = [
+    "BusinessUnitAdmin",
+    "ReadOnlyHistory",
+    "RoleScoped",
+    "TenantAdmin",
+    "TenantIdentityAdmin",
+    "TenantReach",
+    "TenantScoped",
+    "TenantSettingsAdmin",
+    "UserAdmin",
+    "name_actors",
+    "scope_for",
+]

@@ -1,0 +1,107 @@
+"""What a review of privileges found: expected and effective side by side, and every difference."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one role may do to one table.
+
+    Attributes:
+        role: The role.
+        table: Application and model, ``audit_app.provisioninglog``.
+        expected: Permissions that the table of roles gives.
+        effective: Permissions that the role's group has.
+    """
+
+    role: str
+    table: str
+    expected: tuple[str, ...]
+    effective: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference between expected and effective.
+
+    Attributes:
+        kind: Its class: EXCESS, MISSING, LOG_CAN_BE_CHANGED, DIRECT_PERMISSION, FOREIGN_GRANT, UNKNOWN_GRANT,
+            DATABASE_GRANT, DATABASE_OWNER, TRIGGER_MISSING.
+        subject: Role, person, grant or database role.
+        detail: What is wrong and how to mend it.
+        tenant_id: Whose rows or account it is about; None when it concerns the whole installation.
+    """
+
+    kind: str
+    subject: str
+    detail: str
+    tenant_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is so on purpose and an examiner still wants to know.
+
+    Attributes:
+        text: One sentence.
+        tenant_id: Whose account it is about; None when it concerns the whole installation.
+    """
+
+    text: str
+    tenant_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Privileges:
+    """What was found.
+
+    Attributes:
+        cells: Every role and table.
+        findings: Differences.
+        notes: What is no difference and yet worth knowing.
+    """
+
+    cells: tuple[Cell, ...]
+    findings: tuple[Finding, ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Say whether everything is as expected."""
+        return not self.findings
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of the document, by which a kept copy can be held against the log."""
+        return digest(self.as_json())
+
+    def of_tenant(self, tenant_id: UUID) -> Privileges:
+        """Return what one tenant may know: what is about it, and what concerns the whole installation."""
+        known = (None, tenant_id)
+        return replace(
+            self,
+            findings=tuple(each for each in self.findings if each.tenant_id in known),
+            notes=tuple(each for each in self.notes if each.tenant_id in known),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the whole as one JSON document."""
+        return {
+            "ok": self.ok,
+            "tables": [asdict(cell) for cell in self.cells],
+            "findings": [
+                {"class": each.kind, "subject": each.subject, "detail": each.detail} for each in self.findings
+            ],
+            "notes": [note.text for note in self.notes],
+        }
+
+
+def digest(document: dict[str, Any]) -> str:
+    """Return the SHA-256 of a document as JSON with sorted names, in hexadecimal."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,183 @@
+"""What kind of value a setting takes: its meaning, unit and range, and the check of what somebody proposes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core_app.text import clean, has_content, unstorable_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A setting's meaning; each kind adds what values it takes.
+
+    Attributes:
+        meaning: One sentence for those who change it.
+    """
+
+    meaning: str
+
+    @property
+    def range(self) -> str:
+        """Return what it takes, in words."""
+        raise NotImplementedError
+
+    def checked(self, value: Any) -> Any:
+        """Return the value as it is used.
+
+        Raises:
+            ValueError: saying what would be right.
+        """
+        raise NotImplementedError
+
+    def in_words(self, value: Any) -> str:
+        """Return a value as people read it."""
+        return str(value) or "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Kind):
+    """A whole number.
+
+    Attributes:
+        unit: What is counted.
+        low: Smallest.
+        high: Largest.
+        empty: What no number means; empty text where there has to be one.
+    """
+
+    unit: str
+    low: int
+    high: int
+    empty: str = ""
+
+    @property
+    def range(self) -> str:
+        """Return what it takes, in words."""
+        alternative = f", or nothing: {self.empty}" if self.empty else ""
+        return f"{self.unit.capitalize()}, from {self.low} to {self.high}{alternative}"
+
+    def checked(self, value: Any) -> int | None:
+        """Return the number."""
+        if value is None and self.empty:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            alternative = " or nothing" if self.empty else ""
+            raise ValueError(f"must be a whole number from {self.low} to {self.high}{alternative}.")
+        return value
+
+    def in_words(self, value: Any) -> str:
+        """Return the number with its unit."""
+        return self.empty if value is None else f"{value} {self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch(Kind):
+    """Yes or no."""
+
+    @property
+    def range(self) -> str:
+        """Return what it takes, in words."""
+        return "Yes or no"
+
+    def checked(self, value: Any) -> bool:
+        """Return the switch."""
+        if not isinstance(value, bool):
+            raise ValueError("must be true or false.")  # noqa: TRY004 - reported as a problem
+        return value
+
+    def in_words(self, value: Any) -> str:
+        """Return yes or no."""
+        return "yes" if value else "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Kind):
+    """One line of text.
+
+    Attributes:
+        longest: Characters.
+        empty: What no text means; empty where there has to be one.
+    """
+
+    longest: int
+    empty: str = ""
+
+    @property
+    def range(self) -> str:
+        """Return what it takes, in words."""
+        alternative = f", or nothing: {self.empty}" if self.empty else ""
+        return f"Text of up to {self.longest} characters{alternative}"
+
+    def checked(self, value: Any) -> str:
+        """Return the text."""
+        if not isinstance(value, str) or len(value) > self.longest:
+            raise ValueError(f"must be text of up to {self.longest} characters.")
+        if reason := unstorable_reason(value):
+            raise ValueError(reason)
+        if not self.empty and not has_content(value):
+            raise ValueError("must not be empty.")
+        return clean(value)
+
+    def in_words(self, value: Any) -> str:
+        """Return the text, or what its absence means."""
+        return str(value) or self.empty
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Kind):
+    """One of a few words.
+
+    Attributes:
+        options: The words.
+    """
+
+    options: tuple[str, ...]
+
+    @property
+    def range(self) -> str:
+        """Return what it takes, in words."""
+        return f"One of {', '.join(self.options)}"
+
+    def checked(self, value: Any) -> str:
+        """Return the word."""
+        if value not in self.options:
+            raise ValueError(f"must be one of {', '.join(self.options)}.")
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Several(Kind):
+    """Some of a few words, each once.
+
+    Attributes:
+        options: The words.
+        least: How many there have to be.
+        empty: What none of them means.
+        in_order: Whether their order counts.
+    """
+
+    options: tuple[str, ...]
+    least: int
+    empty: str
+    in_order: bool = False
+
+    @property
+    def range(self) -> str:
+        """Return what it takes, in words."""
+        return f"{'At least one' if self.least else 'Any'} of {', '.join(self.options)}"
+
+    def checked(self, value: Any) -> tuple[str, ...]:
+        """Return the words."""
+        if not isinstance(value, list | tuple) or any(each not in self.options for each in value):
+            raise ValueError(f"must be a list out of {', '.join(self.options)}.")
+        if len(set(value)) != len(value):
+            raise ValueError("names the same one twice; each may stand there once.")
+        if len(value) < self.least:
+            raise ValueError(f"must name at least {self.least}.")
+        return tuple(value)
+
+    def in_words(self, value: Any) -> str:
+        """Return the words, in their order."""
+        return (", then " if self.in_order else ", ").join(value) or self.empty

@@ -1,0 +1,144 @@
+"""Access reviews: read by auditors and leads of the tenant, taken on the tenant's page, signed on their own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from accounts_app.admin import ReadOnlyHistory, scope_for
+from accounts_app.models import Tenant
+from core_app.admin import dialog_action, readable
+from evidence_app import reviews
+from evidence_app.models import AccessReview
+from provisioning_app.admin.tenants import ProvisionedTenantAdmin
+from requests_app.admin.dialogs import ConfirmDialog, with_content
+from requests_app.services.drafts import MAX_TEXT
+
+_WANTED = "There are findings; say what becomes of each."
+
+
+class SignDialog(BaseDialogForm):
+    """What the person says about it, which they must where there are findings."""
+
+    statement = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        required=False,
+        max_length=MAX_TEXT,
+        help_text="Kept with the review and in the log. Where there are findings, say what becomes of each.",
+    )
+
+    def clean_statement(self) -> str:
+        """Refuse to sign findings without a word about them."""
+        said: str = self.cleaned_data["statement"]
+        has_findings = AccessReview.objects.filter(pk=self.object_id, ok=False).exists()
+        return with_content(said, _WANTED) if has_findings else said
+
+
+@admin.register(AccessReview)
+class AccessReviewAdmin(ReadOnlyHistory):
+    nothing_here = "No review yet: take one with Review access on a tenant's page."
+    list_display = ("tenant", "of_quarter", "taken_at", "verdict", "signed_by", "signed_at")
+    list_display_links = ("tenant", "of_quarter")
+    list_select_related = ("tenant", "signed_by")
+    list_filter = (("tenant", admin.RelatedOnlyFieldListFilter), "ok", "taken_at")
+    readonly_fields = ("verdict", "of_quarter", "findings", "notes", "privileges")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "tenant",
+                    "of_quarter",
+                    "verdict",
+                    "taken_at",
+                    "taken_by",
+                    "sha256",
+                    "signed_by",
+                    "signed_at",
+                    "statement",
+                )
+            },
+        ),
+        ("Findings", {"fields": ("findings", "notes")}),
+        ("What each role may do to each table", {"fields": ("privileges",)}),
+    )
+    actions_detail: ClassVar[tuple[str, ...]] = ("sign",)
+
+    def reached(self, request: HttpRequest) -> Q:
+        """Return the reviews of tenants that the person audits or governs as a whole."""
+        own = scope_for(request).own
+        return Q(tenant__in={tenant for role in self.viewing_roles() if role in own for tenant in own[role].tenants})
+
+    @dialog_action(
+        label="Sign",
+        icon="signature",
+        form=SignDialog,
+        offered=reviews.may_sign,
+        explained="You confirm that you have looked at who may do what in this tenant.",
+        variant=ActionVariant.PRIMARY,
+    )
+    def sign(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, statement = self.visible(request, object_id), form.cleaned_data["statement"]
+        return self.act(
+            request,
+            object_id,
+            lambda: reviews.sign(row.pk, by=request.user, statement=statement),  # type: ignore[arg-type]
+            done="The review is signed.",
+        )
+
+    @display(description="Result", ordering="ok", label={"As expected": "success", "Findings": "danger"})
+    def verdict(self, review: AccessReview) -> str:
+        return "As expected" if review.ok else "Findings"
+
+    @display(description="Quarter", ordering="taken_at")
+    def of_quarter(self, review: AccessReview) -> str:
+        return review.quarter
+
+    @display(description="Differences")
+    def findings(self, review: AccessReview) -> str:
+        return readable(review.document["findings"]) if review.document["findings"] else "none"
+
+    @display(description="Worth knowing")
+    def notes(self, review: AccessReview) -> str:
+        return readable(review.document["notes"])
+
+    @display(description="Expected and effective")
+    def privileges(self, review: AccessReview) -> str:
+        return readable([_row(cell) for cell in review.document["tables"] if cell["expected"] or cell["effective"]])
+
+
+def _row(cell: dict[str, Any]) -> dict[str, str]:
+    expected, effective = ", ".join(cell["expected"]) or "nothing", ", ".join(cell["effective"]) or "nothing"
+    return {"role": cell["role"], "table": cell["table"], "expected": expected, "effective": effective}
+
+
+class ReviewedTenantAdmin(ProvisionedTenantAdmin):
+    actions_detail: ClassVar[tuple[str, ...]] = (*ProvisionedTenantAdmin.actions_detail, "review_access")
+
+    @dialog_action(
+        label="Review access",
+        icon="verified_user",
+        form=ConfirmDialog,
+        offered=reviews.may_review,
+        explained="What every role may do is compared with what it should; the result is kept, to be signed.",
+    )
+    def review_access(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row = self.visible(request, object_id)
+        return self.act(
+            request,
+            object_id,
+            lambda: reviews.take(row.pk, by=request.user),  # type: ignore[arg-type]
+            done=f"Access in {row} is reviewed; sign the result under Access reviews.",
+        )
+
+
+admin.site.unregister(Tenant)
+admin.site.register(Tenant, ReviewedTenantAdmin)

@@ -1,0 +1,45 @@
+"""Access reviews: who could do what at one moment, and the person who signed for it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from simple_history.models import HistoricalRecords
+
+from core_app.ids import new_id
+from evidence_app.quarters import quarter_of
+
+
+class AccessReview(models.Model):
+    """What the roles, grants and the database of one tenant allowed when it was taken; signed quarterly by a person."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey("accounts_app.Tenant", models.PROTECT, related_name="access_reviews")
+    taken_at = models.DateTimeField("taken")
+    taken_by = models.ForeignKey("accounts_app.User", models.PROTECT, related_name="+")
+    ok = models.BooleanField("as expected")
+    document = models.JSONField(help_text="What manage.py verify_privileges --json says, of this tenant.")
+    sha256 = models.CharField("SHA-256", max_length=64, help_text="Of the document as JSON with sorted names.")
+    signed_by = models.ForeignKey("accounts_app.User", models.PROTECT, null=True, blank=True, related_name="+")
+    signed_at = models.DateTimeField("signed", null=True, blank=True)
+    statement = models.TextField(blank=True, help_text="What who signed says about it; about findings they have to.")
+    history = HistoricalRecords(excluded_fields=["document"])
+
+    class Meta:
+        ordering = ["-taken_at", "id"]
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(signed_by__isnull=True, signed_at__isnull=True, statement="")
+                | (Q(signed_by__isnull=False, signed_at__isnull=False) & (Q(ok=True) | ~Q(statement=""))),
+                name="signed_access_reviews_name_the_signer_and_explain_findings",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant}, {self.quarter}, taken {self.taken_at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def quarter(self) -> str:
+        """Return the quarter it stands for."""
+        return quarter_of(self.taken_at)

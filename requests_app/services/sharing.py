@@ -1,0 +1,67 @@
+"""Let a colleague read a single request, and end that again."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from guardian.shortcuts import assign_perm, remove_perm
+
+from accounts_app.models import User
+from audit_app.actions import Action
+from audit_app.actors import person
+from audit_app.log import record
+from core_app.errors import DomainError
+from core_app.transactions import transactional
+from requests_app.models import EnvironmentRequest
+from requests_app.permissions import require_share
+from requests_app.services.rows import locked
+from requests_app.visibility import SHARED_PERMISSION, readers_of
+
+_PERMISSION = f"requests_app.{SHARED_PERMISSION}"
+
+
+@transactional
+def share(request_id: UUID, *, reader: User, by: User) -> EnvironmentRequest:
+    """Let a colleague read a request, its log and what was built for it; it gives no right to change or decide.
+
+    Raises:
+        PermissionRefused: unless the person is the requester or a Governance Lead of the request's unit.
+        DomainError: when the colleague cannot be given it, with the reason.
+    """
+    request = locked(request_id)
+    require_share(by, request)
+    if reason := _why_not(request, reader):
+        raise DomainError(reason)
+    assign_perm(_PERMISSION, reader, request)
+    record(Action.REQUEST_SHARED, on=request, by=person(by), details={"reader": reader.upn})
+    return request
+
+
+@transactional
+def unshare(request_id: UUID, *, reader: User, by: User) -> EnvironmentRequest:
+    """End a share; it stops counting with the next click.
+
+    Raises:
+        PermissionRefused: unless the person is the requester or a Governance Lead of the request's unit.
+        DomainError: when it is not shared with them.
+    """
+    request = locked(request_id)
+    require_share(by, request)
+    held = request.environmentrequestuserobjectpermission_set.filter(user=reader)
+    if not held.exists():
+        raise DomainError(f"{request} is not shared with {reader}.")
+    remove_perm(_PERMISSION, reader, request)
+    record(Action.REQUEST_UNSHARED, on=request, by=person(by), details={"reader": reader.upn})
+    return request
+
+
+def _why_not(request: EnvironmentRequest, reader: User) -> str:
+    if reader.tenant_id != request.tenant_id or not reader.is_active or reader.is_service_principal:
+        return "It can be shared with active colleagues of your organisation only."
+    if reader.pk == request.requester_id:
+        return f"{request} is {reader}'s own request."
+    if not reader.groups.exists():
+        return f"{reader} has no role here and could not open {request}; ask your administrator to give them one."
+    if readers_of(request).filter(pk=reader.pk).exists():
+        return f"{request} is shared with {reader} already."
+    return ""
