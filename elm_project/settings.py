@@ -151,13 +151,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # How long a worker may be silent before another takes its runs over; longer than any single call to Microsoft
 RUN_LEASE_SECONDS = env.int("ELM_RUN_LEASE_SECONDS", default=180)
-# The watchdog: a turn that lasts nearly as long is interrupted; one that does not notice is killed with its process
-CELERY_TASK_ANNOTATIONS = {
-    "provisioning_app.tasks.advance": {
-        "soft_time_limit": RUN_LEASE_SECONDS * 9 // 10,
-        "time_limit": RUN_LEASE_SECONDS + 30,
-    }
-}
+# A worker that does not notice the watchdog's interruption is killed with its process
+CELERY_TASK_ANNOTATIONS = {"provisioning_app.tasks.advance": {"time_limit": RUN_LEASE_SECONDS + 30}}
 
 # --- The Microsoft cloud --------------------------------------------------------------------------------------------
 

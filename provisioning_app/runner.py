@@ -10,7 +10,6 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from celery.exceptions import SoftTimeLimitExceeded
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity
@@ -54,7 +53,7 @@ def advance(run_id: UUID) -> None:
                 return
     except LeaseLostError:
         log.warning("lease_lost", run=str(run_id))
-    except SoftTimeLimitExceeded:
+    except watchdog.BlockedError:
         watchdog.bite(lease)
 
 
@@ -76,7 +75,7 @@ def _perform(lease: Lease, permit: breaker.Permit) -> bool:
     try:
         context = context_for(run, lease, is_unknown=was_unknown, now=now)
         outcome = step.perform(context)
-    except (LeaseLostError, SoftTimeLimitExceeded):
+    except (LeaseLostError, watchdog.BlockedError):
         raise
     except CloudError as error:
         breaker.failed(lease.tenant_id, error)

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.signals import task_failure, task_rejected, task_unknown, worker_ready
 from django.db import connection
 
-from provisioning_app import clocks, dead_letters, liveness, reconcile, services, watch
+from provisioning_app import clocks, dead_letters, liveness, reconcile, services, watch, watchdog
 
 
 @shared_task(name="provisioning_app.tasks.dispatch")
@@ -21,7 +21,8 @@ def dispatch(tenant_id: str) -> None:
 @shared_task(name="provisioning_app.tasks.advance")
 def advance(run_id: str) -> None:
     """Take a run as far as it goes."""
-    services.advance(UUID(run_id))
+    with watchdog.watched():
+        services.advance(UUID(run_id))
 
 
 @shared_task(name="provisioning_app.tasks.roll_back")

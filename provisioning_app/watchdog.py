@@ -1,12 +1,21 @@
-"""The watchdog: Celery ends a turn that lasts nearly as long as its lease (``CELERY_TASK_ANNOTATIONS``).
+"""The watchdog: a turn that lasts nearly as long as its lease is interrupted.
 
 Every call to Microsoft has a deadline far below that, so whatever blocked is a defect that operators have to hear of.
-Where even that signal is not heard, the process is killed a little later and its lease ends by itself.
+Where even that signal is not heard, the process is killed a little later (``CELERY_TASK_ANNOTATIONS``) and its lease
+ends by itself. The signal is the operating system's and not Celery's soft time limit, which did not reach a call that
+blocked on every broker.
 """
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
 import structlog
+from django.conf import settings
 from django.db import connection
 
 from provisioning_app import findings
@@ -16,6 +25,32 @@ from provisioning_app.lease import Lease
 from provisioning_app.models import ProvisioningRun
 
 log = structlog.get_logger(__name__)
+
+
+class BlockedError(Exception):
+    """The turn has lasted nearly as long as its lease."""
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Interrupt the block with ``BlockedError`` at nine tenths of a lease.
+
+    Only a main thread can be interrupted, and a worker's process does its tasks there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, settings.RUN_LEASE_SECONDS * 0.9)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise BlockedError
 
 
 def bite(lease: Lease) -> None:

@@ -232,6 +232,11 @@ def test_only_the_delegator_or_a_governance_lead_delegates_and_ends_it(people, c
     ]
 
 
+def test_who_belongs_to_no_tenant_delegates_nothing(people, colleague, lend):
+    with pytest.raises(DomainError, match="belongs to no tenant"):
+        lend(make_user(None, is_superuser=True), colleague)
+
+
 def test_everything_that_is_wrong_is_said_at_once(people, colleague, lend):
     stranger = make_people().approver
     for wrong, place in (
