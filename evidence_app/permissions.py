@@ -18,7 +18,7 @@ def require_auditor(user: User, tenant: Tenant) -> Reach:
     Raises:
         PermissionRefused: they are no auditor of the tenant or of one of its units.
     """
-    reach = scope_of(user).reach.get(Role.AUDITOR)
+    reach = scope_of(user).own.get(Role.AUDITOR)
     if reach is None or not audited_tenants(reach).filter(pk=tenant.pk).exists():
         raise PermissionRefused(f"Exporting evidence of {tenant} needs the role {Role.AUDITOR} for it.")
     return reach

@@ -10,7 +10,7 @@ from core_app.errors import PermissionRefused
 
 def operates(user: User, tenant: Tenant, unit: BusinessUnit | None = None) -> bool:
     """Say whether a person operates a business unit, or without one the whole tenant."""
-    reach = scope_of(user).reach.get(Role.OPERATOR)
+    reach = scope_of(user).own.get(Role.OPERATOR)
     return reach is not None and (reach.covers(unit) if unit else tenant.pk in reach.tenants)
 
 

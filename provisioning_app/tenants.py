@@ -48,7 +48,7 @@ def resume(tenant_id: UUID, *, by: User, reason: str) -> Tenant:
         DomainError: the tenant is not halted, or no reason is given.
     """
     tenant = locked_tenant(tenant_id)
-    reach = scope_of(by).reach.get(Role.OPERATOR)
+    reach = scope_of(by).own.get(Role.OPERATOR)
     if reach is None or tenant.pk not in reach.tenants:
         raise PermissionRefused(f"Resuming {tenant} needs the role {Role.OPERATOR} for the tenant.")
     if not tenant.halted_reason:

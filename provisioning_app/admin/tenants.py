@@ -21,7 +21,7 @@ from requests_app.admin.dialogs import ConfirmDialog, ReasonDialog
 
 def may_resume(user: User, tenant: Tenant) -> bool:
     """Say whether a person may let a halted tenant provision again."""
-    reach = scope_of(user).reach.get(Role.OPERATOR)
+    reach = scope_of(user).own.get(Role.OPERATOR)
     return bool(tenant.halted_reason) and reach is not None and tenant.pk in reach.tenants
 
 

@@ -10,8 +10,8 @@ from core_app.errors import PermissionRefused
 
 def holds(user: User, tenant: Tenant, *roles: Role) -> bool:
     """Say whether a person holds one of the roles over a whole tenant."""
-    reach = scope_of(user).reach
-    return any(role in reach and tenant.pk in reach[role].tenants for role in roles)
+    own = scope_of(user).own  # deciding at a gate can be lent, answering for the principal cannot
+    return any(role in own and tenant.pk in own[role].tenants for role in roles)
 
 
 def may_rotate(user: User, identity: TenantIdentity) -> bool:

@@ -16,6 +16,7 @@ from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
 from audit_app.verify import verify_log
 from core_app.errors import DomainError, PermissionRefused
+from gates_app.delegations import Terms, delegate
 from microsoft_cloud.applications import Credential, CredentialKind
 from microsoft_cloud.operations import Operation, OperationState
 from notifications_app.models import OutboxMessage
@@ -271,6 +272,17 @@ def test_one_review_at_a_time_and_the_next_one_begins_where_it_ended(world, revi
     following = services.start_review(people.tenant.pk, by=people.operator)
 
     assert following.covers_from == review.covers_until
+
+
+def test_a_delegate_of_a_lead_decides_at_gates_and_signs_no_review(world, review, clock):
+    people = world.people
+    terms = Terms(clock.at, clock.at + timedelta(days=7), "On holiday.")
+    delegate(people.governance_lead, people.requester, terms, by=people.governance_lead)
+
+    with pytest.raises(PermissionRefused, match="needs the role"):
+        services.sign_review(review.pk, by=people.requester)
+    with pytest.raises(PermissionRefused, match="needs the role"):
+        services.start_review(people.tenant.pk, by=people.requester)
 
 
 def test_the_database_refuses_a_signature_without_a_signer_and_a_disposition_without_a_person(review):

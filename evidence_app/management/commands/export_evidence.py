@@ -49,7 +49,7 @@ def _person(upn: str) -> User:
 
 
 def _tenant(auditor: User, name: str | None) -> Tenant:
-    reach = scope_of(auditor).reach.get(Role.AUDITOR)
+    reach = scope_of(auditor).own.get(Role.AUDITOR)
     audited = list(audited_tenants(reach)) if reach else []
     if not audited:
         raise PermissionRefused(f"{auditor.upn} is no {Role.AUDITOR} of any tenant.")
