@@ -52,6 +52,13 @@ class Reach:
             q |= Q(business_unit__path__startswith=tree)
         return q
 
+    def of_units(self) -> Q:
+        """Return the filter on business units themselves."""
+        q = Q(pk__in=list(self.units)) | Q(tenant__in=self.tenants)
+        for tree in self.trees:
+            q |= Q(path__startswith=tree)
+        return q
+
     def below(self, unit: BusinessUnit | None) -> Reach:
         """Return the part of it that lies in a unit and those below it; all of it when no unit is given."""
         if unit is None:

@@ -26,10 +26,8 @@ def require_auditor(user: User, tenant: Tenant) -> Reach:
 
 def audited_tenants(reach: Reach) -> QuerySet[Tenant]:
     """Return the tenants of which a reach covers at least one unit."""
-    units = Q(pk__in=reach.units)
-    for tree in reach.trees:
-        units |= Q(path__startswith=tree)
-    within = Q(pk__in=reach.tenants) | Q(pk__in=BusinessUnit.objects.filter(units).values("tenant"))
+    units = BusinessUnit.objects.filter(reach.of_units())
+    within = Q(pk__in=reach.tenants) | Q(pk__in=units.values("tenant"))
     return Tenant.objects.filter(within).order_by("name")
 
 

@@ -281,7 +281,5 @@ def _decided_for(request: HttpRequest) -> Q:
     q = Q(pk__in=[])
     for role, reach in scope_for(request).own.items():
         if role in DECIDING_ROLES:
-            q |= Q(pk__in=list(reach.units)) | Q(tenant__in=reach.tenants)
-            for tree in reach.trees:
-                q |= Q(path__startswith=tree)
+            q |= reach.of_units()
     return q

@@ -46,9 +46,7 @@ class BusinessUnitAdmin(ReadOnlyHistory):
         """Return the filter on units that the person's viewing roles reach."""
         q = Q(pk__in=[])
         for held in self.held(request):
-            q |= Q(pk__in=held.units) | Q(tenant__in=held.tenants)
-            for tree in held.trees:
-                q |= Q(path__startswith=tree)
+            q |= held.of_units()
         return q
 
 

@@ -61,9 +61,9 @@ class TenantReach(RoleScoped):
         """Return the filter on visible rows."""
         held = self.held(request)
         organisation = {tenant for each in held for tenant in each.tenants}
-        units = Q(pk__in=set().union(*(each.units for each in held)))
-        for tree in set().union(*(each.trees for each in held)):
-            units |= Q(path__startswith=tree)
+        units = Q(pk__in=[])
+        for each in held:
+            units |= each.of_units()
         in_units = BusinessUnit.objects.filter(units).values("tenant")
         return Q(**{f"{self.scope_path}__in": organisation}) | Q(**{f"{self.scope_path}__in": in_units})
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from celery import current_app
 from django.apps import apps
-from django.conf import settings
 from django.db.models import F
 
 from core_app import clock
@@ -50,11 +49,6 @@ def yes(*_arguments: Any, **_options: Any) -> bool:
 def no_triggers_of(app: str) -> Callable[[], None]:
     """Return what keeps the triggers of an app from being installed."""
     return lambda: setattr(apps.get_app_config(app), "triggers", ())
-
-
-def setting(name: str, value: Any) -> Callable[[], None]:
-    """Return what changes a setting of the installation."""
-    return lambda: setattr(settings, name, value)
 
 
 def write_under_any_token(lease: Any, **columns: Any) -> bool:
