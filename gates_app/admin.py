@@ -174,6 +174,14 @@ class DelegationForm(VerbForm):
     class Meta:
         model = Delegation
         fields = ("role", "business_unit", "begins_at", "ends_at", "is_absence", "reason")
+        help_texts: ClassVar[dict[str, str]] = {
+            "role": "What you lend.",
+            "business_unit": "This unit and those below it; without one, wherever you decide.",
+            "begins_at": "In UTC.",
+            "ends_at": "In UTC.",
+            "is_absence": "Nothing new is assigned to you meanwhile, but to your delegate.",
+            "reason": "Why; it is logged.",
+        }
 
     def clean_delegate(self) -> User:
         """Find the person.
