@@ -119,6 +119,13 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
 }
 
 
+def row_permissions(*depths: Depth) -> list[tuple[str, Any]]:
+    """Return the object permissions, codename and label, of every role with rows at these depths."""
+    return [
+        (f"{name}_{depth}", f"{role.label} ({depth.label})") for name, role in GRANT_NAMES.items() for depth in depths
+    ]
+
+
 def synchronise(**_signal: Any) -> None:
     """Make groups and their permissions equal to the table above; runs after every migration, idempotent."""
     group_model, permission_model = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
