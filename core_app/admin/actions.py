@@ -66,7 +66,7 @@ class ActingAdmin(ModelAdmin):
         Raises:
             Http404: it does not exist, or not for this person.
         """
-        row = self.get_object(request, unquote(str(object_id)))
+        row = self.get_object(request, unquote(str(object_id))) if self.has_view_permission(request) else None
         if row is None:
             raise Http404(f"There is no such {self.opts.verbose_name} here.")
         return row

@@ -32,6 +32,7 @@ STAGES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "portfolio": stages.portfolio,
     "limits": stages.limits,
     "chaos": stages.chaos,
+    "access": stages.access,
 }
 RESULTS: Final = ROOT / "test-results" / "assurance"
 REPORT: Final = ROOT / "docs" / "assurance.md"

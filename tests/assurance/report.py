@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.assurance.access import access_matrix
 from tests.assurance.items import GROUPS, ITEMS
 from tests.assurance.runs import Ended
 
@@ -25,6 +26,7 @@ def report(stages: Stages) -> str:
     wanting = shortcomings(stages)
     verdict = "No red line." if not wanting else "\n".join(f"* {_BAD} {line}" for line in wanting)
     parts = [_HEAD, verdict, *_faults(stages), *_guards(stages), *_crash_points(stages), *_histories(stages)]
+    parts += access_matrix(stages.get("access"))
     return "\n".join(parts) + "\n"
 
 

@@ -90,6 +90,13 @@ def limits() -> Found:
 
 
 @timed
+def access() -> Found:
+    """Ask every address for every role and every kind of row."""
+    test = place_of("test_every_address_answers_every_role_for_every_row_as_the_table_of_roles_says")
+    return _with_figures(test, environment={"ELM_ASSURANCE": "1"})
+
+
+@timed
 def chaos() -> Found:
     """Run the demo while workers are killed and Microsoft misbehaves."""
     return _with_figures("-m", "assurance and flow", environment={"ELM_ASSURANCE": "1"})

@@ -16,8 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from unfold.decorators import action
 
-from accounts_app.models import Delegation, TenantSettings
-from accounts_app.roles import DECIDING_ROLES, PERMISSIONS, Role
+from accounts_app.roles import PERMISSIONS, Role
 from core_app import clock
 from core_app.admin import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin
 from evidence_app import reviews
@@ -127,30 +126,6 @@ def test_every_screen_opens_for_those_who_may_view_it_and_for_nobody_else(role: 
         assert page.status_code == (200 if may_view(role, model) else 403), model
         for row in page.context["cl"].result_list[:2] if may_view(role, model) else ():
             assert client.get(page_of(row)).status_code == 200, row
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_nobody_deletes_and_each_role_adds_only_what_is_its_to_add(role: Role, people: People) -> None:
-    client = client_of(getattr(people, ROLES[role]))
-    adds = {
-        EnvironmentRequest: (Role.REQUESTER,),
-        Delegation: DECIDING_ROLES,
-        TenantSettings: (Role.GOVERNANCE_LEAD,),
-    }
-    for model in SCREENS:
-        expected = 200 if role in adds.get(model, ()) else 403
-        assert client.get(address(model, "add")).status_code == expected, model
-        for row in rows_of(model, people)[:1]:
-            assert client.post(page_of(row, "delete"), {"post": "yes"}).status_code in (403, 404), model
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_a_row_of_another_tenant_is_not_found_on_any_screen(role: Role, people: People) -> None:
-    found = {model: list(rows_of(model, people)[:1]) for model in SCREENS}
-    client = client_of(getattr(make_people(), ROLES[role]))
-    for model in SCREENS:
-        for row in found[model]:
-            assert client.get(page_of(row)).status_code == 404, model
 
 
 def test_history_is_read_and_never_written(people: People) -> None:

@@ -1,0 +1,178 @@
+"""Who gets what answer at which address: written by hand from the table of roles, not from the code.
+
+Roles are the specification's four (Requester, Approver, Admin, Auditor) and our three. What one may not see is not
+found (404); what one sees and may not do is forbidden (403).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from accounts_app.roles import Role
+from tests.project.access_world import FOREIGN_UNIT, NOBODY, OWN, SAME_UNIT, SUPERUSER
+
+LETTERS: Final = {
+    "R": Role.REQUESTER,
+    "A": Role.APPROVER,
+    "C": Role.COMPLIANCE_OFFICER,
+    "L": Role.GOVERNANCE_LEAD,
+    "M": Role.ADMIN,
+    "O": Role.OPERATOR,
+    "U": Role.AUDITOR,
+}
+WHO: Final = (*LETTERS.values(), NOBODY, SUPERUSER)
+
+# Whose grants reach how far in the tests' world; a requester has none and sees what is their own
+IN_UNIT: Final = "ACLMOU"
+IN_TENANT: Final = "LMOU"
+
+# Table | roles that view it | roles that add to it
+TABLES: Final[dict[str, tuple[str, str]]] = {
+    name: (viewing, adding.strip("-"))
+    for name, viewing, adding in map(
+        str.split,
+        """
+        accounts_app.businessunit              LOU      -
+        accounts_app.delegation                RACLU    ACL
+        accounts_app.tenant                    LOU      -
+        accounts_app.tenantidentity            LOU      -
+        accounts_app.tenantsettings            LOU      L
+        accounts_app.user                      LOU      -
+        audit_app.provisioninglog              RACLMOU  -
+        evidence_app.accessreview              LU       -
+        gates_app.decision                     RACLMOU  -
+        gates_app.gate                         RACLMOU  -
+        gates_app.stage                        RACLMOU  -
+        notifications_app.outboxmessage        LOU      -
+        provisioning_app.circuitbreaker        LMOU     -
+        provisioning_app.environment           LMOU     -
+        provisioning_app.gap                   LMOU     -
+        provisioning_app.governedcontrol       LMOU     -
+        provisioning_app.privilegefinding      LMOU     -
+        provisioning_app.privilegereview       LMOU     -
+        provisioning_app.provisioningrun       LMOU     -
+        provisioning_app.reconciliationfinding LMOU     -
+        provisioning_app.rollback              LMOU     -
+        provisioning_app.rotationrecord        LMOU     -
+        provisioning_app.steprecord            LMOU     -
+        requests_app.environmentrequest        RACLMOU  R
+        requests_app.intakereceipt             OU       -
+        """.strip().splitlines(),
+    )
+}
+# Rows of one's own that are reached without any grant
+REACHED_AS_OWN: Final = frozenset(
+    {
+        "accounts_app.delegation",
+        "audit_app.provisioninglog",
+        "gates_app.gate",
+        "gates_app.stage",
+        "notifications_app.outboxmessage",
+        "requests_app.environmentrequest",
+    }
+)
+OVERSEEN: Final = {"accounts_app.delegation": "LU"}  # only these reach those of others
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Who may press a button.
+
+    Attributes:
+        own: Roles that may on a row of their own.
+        unit: Roles that may on a row of somebody else in their unit.
+        tenant: Roles that may on a row of another unit of their tenant.
+        standing: Which request it is pressed on.
+        is_offered: Whether the row stands where the button is shown to those who may.
+    """
+
+    own: str = ""
+    unit: str = ""
+    tenant: str = ""
+    standing: str = "pending"
+    is_offered: bool = True
+
+    def may(self, kind: str) -> str:
+        """Return the roles that may press it on a row of a kind."""
+        return {OWN: self.own, SAME_UNIT: self.unit, FOREIGN_UNIT: self.tenant}.get(kind, "")
+
+
+_ALL = "RACLMOU"
+_OPERATED = {"unit": "O", "tenant": "O"}
+_FAILED = {**_OPERATED, "standing": "failed"}
+VERBS: Final[dict[str, Verb]] = {
+    "accounts_app_delegation_end": Verb(own="ACL", unit="L"),
+    "accounts_app_tenant_resume": Verb(unit="O", is_offered=False),
+    "accounts_app_tenant_review_access": Verb(unit="LU"),
+    "accounts_app_tenant_start_review": Verb(unit="LO"),
+    "accounts_app_tenantidentity_rotate": Verb(unit="O"),
+    "accounts_app_tenantsettings_confirm": Verb(unit="L"),
+    "accounts_app_tenantsettings_reject": Verb(unit="L"),
+    "evidence_app_accessreview_sign": Verb(unit="LU"),
+    "provisioning_app_environment_quarantine": Verb(**_OPERATED),
+    "provisioning_app_environment_release": Verb(**_OPERATED, is_offered=False),
+    "provisioning_app_privilegefinding_dispose": Verb(unit="LO"),
+    "provisioning_app_privilegereview_sign": Verb(unit="L"),
+    "provisioning_app_provisioningrun_retry": Verb(**_OPERATED),
+    "provisioning_app_reconciliationfinding_resolve": Verb(**_OPERATED),
+    "requests_app_environmentrequest_approve": Verb(unit="A"),
+    "requests_app_environmentrequest_attest": Verb(**_FAILED, is_offered=False),
+    "requests_app_environmentrequest_claim": Verb(unit="A"),
+    "requests_app_environmentrequest_object_to": Verb(unit="A", standing="window"),
+    "requests_app_environmentrequest_reassign": Verb(unit="A"),
+    "requests_app_environmentrequest_reject": Verb(unit="A"),
+    "requests_app_environmentrequest_retry": Verb(**_FAILED),
+    "requests_app_environmentrequest_roll_back": Verb(**_FAILED, is_offered=False),
+    "requests_app_environmentrequest_share": Verb(own=_ALL, unit="L", tenant="L"),
+    "requests_app_environmentrequest_submit": Verb(own="R", standing="draft"),
+    "requests_app_environmentrequest_unshare": Verb(own=_ALL, unit="L", tenant="L"),
+    "requests_app_environmentrequest_withdraw": Verb(own=_ALL),
+}
+
+# Addresses of no row: answer to GET and POST without a session, and with one whatever the role
+SIGN_IN, OK, DONE, REFUSED, NOT_FOUND, NO_SUCH_METHOD = "sign in", "200", "302", "403", "404", "405"
+OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
+    "home": (DONE, DONE, DONE, DONE),
+    "admin:index": (SIGN_IN, SIGN_IN, OK, OK),
+    "admin:search": (SIGN_IN, SIGN_IN, OK, OK),
+    "admin:login": (OK, OK, DONE, OK),
+    "admin:logout": (DONE, DONE, NO_SUCH_METHOD, OK),
+    "admin:password_change": (SIGN_IN, SIGN_IN, OK, OK),
+    "admin:password_change_done": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
+    "admin:autocomplete": (SIGN_IN, SIGN_IN, REFUSED, NO_SUCH_METHOD),
+    "admin:jsi18n": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
+    "admin:view_on_site": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),
+    "admin:": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),  # whatever is no address of the admin
+    "api:intake": (NO_SUCH_METHOD, "401", NO_SUCH_METHOD, "401"),
+    "api:api-root": (NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),
+}
+
+
+def of_role(who: str) -> str:
+    """Return the letter of a role; of who has none, nothing that is in the tables."""
+    return next((letter for letter, role in LETTERS.items() if role == who), "?")
+
+
+def may_view(who: str, table: str) -> bool:
+    """Say whether somebody may view a table; a superuser may everything and reaches nothing."""
+    return who == SUPERUSER or of_role(who) in TABLES[table][0]
+
+
+def may_add(who: str, table: str) -> bool:
+    """Say whether somebody may open the form of a new row; a superuser has no role that makes any."""
+    return of_role(who) in TABLES[table][1]
+
+
+def reaches(who: str, table: str, kind: str) -> bool:
+    """Say whether a row of a kind exists for somebody."""
+    if kind == OWN:
+        return table in REACHED_AS_OWN
+    reach = {SAME_UNIT: IN_UNIT, FOREIGN_UNIT: IN_TENANT}.get(kind, "")
+    letter = of_role(who)
+    return letter in reach and letter in OVERSEEN.get(table, TABLES[table][0])
+
+
+def of_row(who: str, table: str, kind: str, *, then: str) -> str:
+    """Return the answer at the address of a row: ``then`` for whom it exists and who may view the table."""
+    return then if may_view(who, table) and reaches(who, table, kind) else NOT_FOUND
