@@ -27,6 +27,7 @@ from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
 from audit_app.log import record
 from core_app import clock
+from core_app.doorbell import ring
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
 from core_app.text import clean, has_content
 from core_app.transactions import transactional
@@ -107,6 +108,16 @@ def holders(role: Role, unit: BusinessUnit) -> QuerySet[User]:
     return User.objects.filter(granted, in_role, is_active=True).order_by("upn")
 
 
+def holders_of_tenant(role: Role, tenant: Tenant) -> QuerySet[User]:
+    """Return the active people who hold a role over a whole tenant, in a stable order."""
+    grant = Q(permission__codename=f"{_NAME_OF[role]}_{Depth.ORGANISATION}", content_object=tenant)
+    granted = Q(pk__in=TenantUserObjectPermission.objects.filter(grant).values("user")) | Q(
+        pk__in=_members(TenantGroupObjectPermission.objects.filter(grant).values("group"))
+    )
+    in_role = Q(pk__in=_members(Group.objects.filter(name=role.value).values("pk")))
+    return User.objects.filter(granted, in_role, is_active=True).order_by("upn")
+
+
 def _members(groups: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     return User.groups.through.objects.filter(group__in=groups).values("user")
 
@@ -139,6 +150,7 @@ def propose_settings(
         tenant=tenant, version=version, values=stored, proposed_by=by, proposed_at=clock.now()
     )
     _record_settings(Action.SETTINGS_PROPOSED, proposal, by)
+    ring("notifications_app.tasks.deliver")  # it tells those who may confirm them
     return proposal
 
 
@@ -153,14 +165,34 @@ def _why_not_now(tenant: Tenant, proposed: tenant_settings.Settings, based_on: i
     return ""
 
 
-@transactional
 def confirm_settings(settings_id: UUID, *, by: User) -> TenantSettings:
     """Put proposed settings in force.
 
     Raises:
-        PermissionRefused: for the proposer, a second account of theirs, or someone who does not govern the tenant.
+        PermissionRefused: for the proposer, a second account of theirs, or someone who does not govern the tenant;
+            logged as DecisionRefused.
         DomainError: when the proposal is already confirmed or refused.
     """
+    try:
+        return _confirm_settings(settings_id, by=by)
+    except PermissionRefused as refused:
+        _record_refusal(settings_id, by, refused)
+        raise
+
+
+@transactional
+def _record_refusal(settings_id: UUID, by: User, refused: PermissionRefused) -> None:
+    """The verb rolled back; that it was refused is recorded all the same."""
+    proposal = TenantSettings.objects.select_related("tenant").get(pk=settings_id)
+    Tenant.objects.select_for_update(no_key=True).get(pk=proposal.tenant_id)
+    details = {"confirm": str(proposal)}
+    record(
+        Action.DECISION_REFUSED, on=proposal.tenant, by=person(by), details=details, error=str(refused), success=False
+    )
+
+
+@transactional
+def _confirm_settings(settings_id: UUID, *, by: User) -> TenantSettings:
     proposal = _locked_proposal(settings_id, by)
     if _is_same_person(proposal, by):
         raise PermissionRefused("Settings are confirmed by a second person, not by who proposed them.")

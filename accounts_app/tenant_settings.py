@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from django.utils.text import capfirst
+
 from accounts_app.roles import DECIDING_ROLES, Role
 from accounts_app.setting_kinds import Choice, Kind, Number, Several, Switch, Text
 from core_app.errors import InvalidInputError
@@ -128,6 +130,9 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
+_AS_WRITTEN: Final = {"dlp": "DLP", "developer": "Developer"}
+
+
 def parse(version: int, values: Mapping[str, Any]) -> Settings:
     """Return the settings that a stored row means.
 
@@ -182,8 +187,13 @@ def title(path: str) -> str:
     """Return what people call a setting: ``baselines.3.sharing_limit`` is "Zone 3: sharing limit"."""
     parts = [part for part in path.split(".") if part != "baselines"]
     zone = next((part for part in parts if part.isdigit()), "")
-    name = " ".join(part for part in parts if part != zone).replace("_", " ")
-    return f"Zone {zone}: {name}" if zone else name.capitalize()
+    name = in_words(" ".join(part for part in parts if part != zone))
+    return f"Zone {zone}: {name}" if zone else capfirst(name)
+
+
+def in_words(name: str) -> str:
+    """Return a name of the code as people write it: ``required_dlp_policy`` is "required DLP policy"."""
+    return " ".join(_AS_WRITTEN.get(part, part) for part in name.replace("_", " ").split(" "))
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

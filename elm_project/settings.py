@@ -142,6 +142,11 @@ CELERY_BEAT_SCHEDULE = {
     "due runs": {"task": "provisioning_app.tasks.tick", "schedule": schedule(1), "options": {"expires": 1}},
     "outbox": {"task": "notifications_app.tasks.deliver", "schedule": schedule(30), "options": {"expires": 30}},
     "requests sweep": {"task": "requests_app.tasks.sweep", "schedule": schedule(60), "options": {"expires": 60}},
+    "reminders of reviews": {
+        "task": "evidence_app.tasks.remind",
+        "schedule": schedule(3600),
+        "options": {"expires": 3600},
+    },
     "provisioning sweep": {
         "task": "provisioning_app.tasks.sweep",
         "schedule": schedule(300),

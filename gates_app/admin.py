@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextInputWidget
 
-from accounts_app.admin import ReadOnlyHistory, RoleScoped, scope_for
+from accounts_app.admin import ColleagueField, ReadOnlyHistory, RoleScoped, scope_for
 from accounts_app.models import BusinessUnit, Delegation, User
 from accounts_app.roles import DECIDING_ROLES, Role
 from core_app import clock
 from core_app.admin import (
+    ConfirmDialog,
     HistoryAdmin,
     ReadOnlyAdmin,
     ReadOnlyInline,
@@ -165,9 +164,8 @@ class DecisionAdmin(PartyScoped, ReadOnlyAdmin):
 class DelegationForm(VerbForm):
     """Who stands in, for what, from when, until when."""
 
-    delegate = forms.EmailField(
+    delegate = ColleagueField(
         label="Delegate's user principal name",
-        widget=UnfoldAdminTextInputWidget,
         help_text="They decide in your place. What you may not decide, for example what you asked for, they may not.",
     )
 
@@ -189,14 +187,7 @@ class DelegationForm(VerbForm):
         Raises:
             ValidationError: there is no such person.
         """
-        found = User.objects.filter(upn__iexact=self.cleaned_data["delegate"]).first()
-        if found is None:
-            raise forms.ValidationError("Nobody active in your organisation has this UPN; check its spelling.")
-        return found
-
-
-class EndDialog(BaseDialogForm):
-    """Asks for nothing but a yes."""
+        return ColleagueField.found(self.cleaned_data["delegate"], among=User.objects.all())
 
 
 @admin.register(Delegation)
@@ -259,7 +250,7 @@ class DelegationAdmin(VerbFormAdmin, RoleScoped, HistoryAdmin):
     @dialog_action(
         label="End now",
         icon="event_busy",
-        form=EndDialog,
+        form=ConfirmDialog,
         offered=may_revoke,
         explained="The delegate cannot decide in this place any more, from the next click on.",
     )

@@ -28,6 +28,9 @@ class Event(models.TextChoices):
     CREDENTIAL_DUE = "credential_due", "Credential must be rotated"
     ROTATION_FAILED = "rotation_failed", "Rotation needs attention"
     PRIVILEGES_FOUND = "privileges_found", "Privilege review is open"
+    SHARED = "shared", "Request shared with you"
+    SETTINGS_PROPOSED = "settings_proposed", "Settings await a second person"
+    ACCESS_REVIEW_DUE = "access_review_due", "Access review is due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +82,15 @@ WORDS: dict[Event, Words] = {
     Event.PRIVILEGES_FOUND: Words(
         "{number}: {count} finding(s) about the service principal",
         "The privilege review of {tenant} is open. Each finding needs a disposition before it can be signed.",
+    ),
+    Event.SHARED: Words("{number} was shared with you", "{by} lets you read {name}, its log and what is built for it."),
+    Event.SETTINGS_PROPOSED: Words(
+        "{number} await a second person",
+        "{proposer} proposes other settings for {tenant}. Look at what would change, then confirm or refuse them.",
+    ),
+    Event.ACCESS_REVIEW_DUE: Words(
+        "The access review of {number} is not signed yet",
+        "Nobody has signed who may do what in {tenant} in {quarter}, which ends on {until}. An ELM Auditor or "
+        "Governance Lead opens the tenant's page, Review access, and signs what it finds.",
     ),
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from notifications_app import services
+from notifications_app import proposals, services
 
 
 @shared_task(name="notifications_app.tasks.deliver")
 def deliver() -> None:
-    """Deliver what is due."""
+    """Find what waits for a second person, and deliver what is due."""
+    proposals.announce_proposals()
     services.deliver_due()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+from uuid import uuid4
+
+from django import forms
 
 from accounts_app.roles import Role
 from core_app.admin import VerbForm
 from requests_app.fields import NEW, writable
 from requests_app.models import EnvironmentRequest
 from requests_app.services.drafts import MAX_TEXT
+
+FORM: Final = "form_token"  # tells one opened form from another
 
 
 class RequestForm(VerbForm):
@@ -33,3 +38,9 @@ class RequestForm(VerbForm):
         for name in ("business_justification", "zone_rationale"):
             if name in self.fields:
                 self.fields[name].widget.attrs.update({"rows": 4, "maxlength": MAX_TEXT})
+
+
+class NewRequestForm(RequestForm):
+    """The fields of a new draft; the same form sent twice, because the answer was lost, makes one draft."""
+
+    form_token = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)

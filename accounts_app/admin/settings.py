@@ -10,6 +10,7 @@ from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.text import capfirst
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -213,7 +214,7 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
                 f"zone {zone}": tenant_settings.KINDS[path].in_words(values[path])
                 for zone, path in zip(tenant_settings.ZONES, paths, strict=True)
             }
-            rows.append({"setting": tenant_settings.title(paths[0]).rpartition(": ")[2].capitalize(), **words})
+            rows.append({"setting": capfirst(tenant_settings.title(paths[0]).rpartition(": ")[2]), **words})
         return readable(rows)
 
 

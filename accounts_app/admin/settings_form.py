@@ -8,6 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.forms.models import ModelFormMetaclass
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -21,7 +22,7 @@ from unfold.widgets import (
 from accounts_app.models import TenantSettings
 from accounts_app.services import settings_changes
 from accounts_app.setting_kinds import Choice, Kind, Number, Several, Switch, Text
-from accounts_app.tenant_settings import KINDS, title
+from accounts_app.tenant_settings import KINDS, in_words, title
 from core_app.admin import VerbForm, readable
 from core_app.text import has_content
 
@@ -67,7 +68,7 @@ class SomeField(forms.MultipleChoiceField):
 
 def _field(path: str, kind: Kind) -> forms.Field:
     said: dict[str, Any] = {
-        "label": title(path).rpartition(": ")[2].capitalize(),
+        "label": capfirst(title(path).rpartition(": ")[2]),
         "help_text": f"{kind.meaning} {kind.range}.",
     }
     match kind:
@@ -97,7 +98,7 @@ def _field(path: str, kind: Kind) -> forms.Field:
 
 
 def _named(options: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(option, option.replace("_", " ").capitalize()) for option in options]
+    return [(option, capfirst(in_words(option))) for option in options]
 
 
 class _Meta:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from simple_history.models import HistoricalRecords
 
@@ -39,6 +39,11 @@ class BusinessUnit(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save, with the path that follows from the parent."""
-        self.path = f"{self.parent.path if self.parent else ''}{self.pk}/"
-        super().save(*args, **kwargs)
+        """Save, with the path that follows from the parent; the units below move along with it."""
+        before, self.path = self.path, f"{self.parent.path if self.parent else ''}{self.pk}/"
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if before != self.path:
+                for child in self.children.all():
+                    child.parent = self
+                    child.save()

@@ -7,11 +7,12 @@ made with :func:`dialog_action`; :func:`readable` shows stored JSON.
 
 from core_app.admin.actions import ActingAdmin, dialog_action
 from core_app.admin.bases import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline
-from core_app.admin.forms import VerbForm, VerbFormAdmin
+from core_app.admin.forms import ConfirmDialog, VerbForm, VerbFormAdmin
 from core_app.admin.readable import readable
 
 __all__ = [
     "ActingAdmin",
+    "ConfirmDialog",
     "GovernedAdmin",
     "HistoryAdmin",
     "ReadOnlyAdmin",

@@ -104,15 +104,16 @@ class ActingAdmin(ModelAdmin):
                 messages.error(request, f"{self.label_of(where)}: {what}" if where else what)
         except DomainError as refused:
             messages.error(request, str(refused))
+            request.verb_refused = True  # type: ignore[attr-defined]
         else:
             messages.success(request, done)
 
     def act(self, request: HttpRequest, object_id: str, verb: Callable[[], object], *, done: str) -> HttpResponse:
-        """Run a verb for a dialog and return to the row's page; 403 where the verb refused the person."""
-        status = 200
+        """Run a verb for a dialog, then show the row; 403 when it refused the person, 409 when it refused the row."""
         try:
             with self.telling(request, done):
                 verb()
+            status = 409 if getattr(request, "verb_refused", False) else 200
         except PermissionDenied:
             if "HX-Request" not in request.headers:
                 raise

@@ -9,8 +9,13 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
+from unfold.forms import BaseDialogForm
 
 from core_app.errors import InvalidInputError, PermissionRefused
+
+
+class ConfirmDialog(BaseDialogForm):
+    """Asks for nothing but a yes."""
 
 
 class VerbForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -15,11 +15,11 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts_app.admin import ReadOnlyHistory, scope_for
 from accounts_app.models import Tenant
-from core_app.admin import dialog_action, readable
+from core_app.admin import ConfirmDialog, dialog_action, readable
 from evidence_app import reviews
 from evidence_app.models import AccessReview
 from provisioning_app.admin.tenants import ProvisionedTenantAdmin
-from requests_app.admin.dialogs import ConfirmDialog, with_content
+from requests_app.admin.dialogs import with_content
 from requests_app.services.drafts import MAX_TEXT
 
 _WANTED = "There are findings; say what becomes of each."

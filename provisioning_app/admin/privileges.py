@@ -13,12 +13,12 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from accounts_app.admin import TenantScoped
 from accounts_app.models import User
 from accounts_app.roles import Role
-from core_app.admin import ReadOnlyInline, dialog_action
+from core_app.admin import ConfirmDialog, ReadOnlyInline, dialog_action
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
 from provisioning_app.credentials.permissions import holds
 from provisioning_app.models import PrivilegeFinding, PrivilegeReview
-from requests_app.admin.dialogs import ConfirmDialog, with_content
+from requests_app.admin.dialogs import with_content
 from requests_app.services.drafts import MAX_TEXT
 
 Status = PrivilegeReview.Status

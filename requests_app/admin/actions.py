@@ -10,13 +10,12 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from accounts_app.models import User
-from core_app.admin import GovernedAdmin, dialog_action
+from core_app.admin import ConfirmDialog, GovernedAdmin, dialog_action
 from gates_app import services as gates
 from gates_app.levels import Level, Outcome
 from requests_app import directory, services
 from requests_app.admin.dialogs import (
     SHOWN,
-    ConfirmDialog,
     DecisionDialog,
     ReassignDialog,
     RefusalDialog,

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from django import forms
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from accounts_app.admin import ColleagueField
 from accounts_app.models import User
 from core_app.text import has_content
 from requests_app.models import EnvironmentRequest
@@ -15,10 +16,6 @@ from requests_app.services.drafts import MAX_TEXT
 from requests_app.visibility import readers_of
 
 SHOWN = "shown"  # query parameter of a decision's dialog: the content hash that the page was showing
-
-
-class ConfirmDialog(BaseDialogForm):
-    """Asks for nothing but a yes."""
 
 
 class DecisionDialog(BaseDialogForm):
@@ -74,7 +71,7 @@ class ColleagueDialog(BaseDialogForm):
     """Names a person of the request's organisation."""
 
     wanted: ClassVar[str]
-    person = forms.EmailField(label="User principal name", widget=UnfoldAdminTextInputWidget)
+    person = ColleagueField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,11 +84,7 @@ class ColleagueDialog(BaseDialogForm):
             ValidationError: there is no such person.
         """
         tenant = EnvironmentRequest.objects.filter(pk=self.object_id).values("tenant")
-        colleagues = User.objects.filter(tenant__in=tenant, is_active=True)
-        found = colleagues.filter(upn__iexact=self.cleaned_data["person"]).first()
-        if found is None:
-            raise forms.ValidationError("Nobody active in your organisation has this UPN; check its spelling.")
-        return found
+        return ColleagueField.found(self.cleaned_data["person"], among=User.objects.filter(tenant__in=tenant))
 
 
 class ReassignDialog(ColleagueDialog):

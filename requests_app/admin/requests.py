@@ -23,7 +23,7 @@ from requests_app.admin.saved_views import SavedViewFilter
 from requests_app.admin.scoped import visible_for
 from requests_app.admin.summary import STATE_COLOURS, ZONE_COLOURS, summary_of
 from requests_app.fields import COLUMNS, NEW, Tab, writable
-from requests_app.forms import RequestForm
+from requests_app.forms import FORM, NewRequestForm, RequestForm
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import creation_refusal, may_edit
 
@@ -95,7 +95,9 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
         columns = [column for column in COLUMNS if obj is not None or column.name in _ASKED_FOR]
         filled = [(tab, [_SHOWN[column.name] for column in columns if column.tab == tab]) for tab in Tab]
         tabs: list[Any] = [(str(tab), {"classes": ["tab"], "fields": names}) for tab, names in filled if names]
-        if obj is not None and request.user.has_perm("audit_app.view_provisioninglog"):
+        if obj is None:
+            tabs[0][1]["fields"].append(FORM)
+        elif request.user.has_perm("audit_app.view_provisioninglog"):
             tabs.append((AUDIT, {"classes": ["tab"], "fields": (), "description": self._audit_trail(request, obj)}))
         return self.without_dead_links(request, obj, tabs)
 
@@ -109,7 +111,9 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Return the form, without advice where nothing can be filled in."""
-        if obj is not None and not self.has_change_permission(request, obj):
+        if obj is None:
+            kwargs["form"] = NewRequestForm
+        elif not self.has_change_permission(request, obj):
             kwargs["help_texts"] = {}  # advice for those who fill it in only confuses those who read it
         return super().get_form(request, obj, change, **kwargs)
 
@@ -131,7 +135,8 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
         if change:
             services.edit_draft(obj.pk, by=request.user, **form.cleaned_data)  # type: ignore[arg-type]
             return
-        made = services.create_draft(by=request.user, **form.cleaned_data)  # type: ignore[arg-type]
+        said = dict(form.cleaned_data)
+        made = services.create_draft(by=request.user, token=said.pop(FORM), **said)  # type: ignore[arg-type]
         obj.pk, obj.request_number = made.pk, made.request_number
 
     def response_post_save_add(self, request: HttpRequest, obj: EnvironmentRequest) -> HttpResponse:

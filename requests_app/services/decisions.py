@@ -45,13 +45,15 @@ def decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str = "", c
     try:
         return _decide(request_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
     except PermissionRefused as refused:
-        _record_refusal(request_id, by, outcome, refused)
+        _record_refusal(request_id, by, outcome.label, refused)
         raise
 
 
 @transactional
 def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, content_hash: str) -> EnvironmentRequest:
     request = locked(request_id)
+    if request.state in (State.DRAFT, State.SUBMITTED):
+        raise PermissionRefused(f"{request} is {request.get_state_display()}; nobody was asked to decide on it yet.")
     if request.state != State.PENDING_APPROVAL or request.gate_id is None:
         raise DomainError(f"{request} is {request.get_state_display()}; there is nothing left to decide.")
     verdict = gates.decide(request.gate_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
@@ -94,14 +96,22 @@ def approve_by_policy(request_id: UUID) -> EnvironmentRequest:
     return request
 
 
-@transactional
 def assign(request_id: UUID, *, to: User, by: User) -> EnvironmentRequest:
     """Assign the open stage: claim it, or hand it to someone who may decide it.
 
     Raises:
-        PermissionRefused: when either of the two may not decide.
+        PermissionRefused: when either of the two may not decide; logged as DecisionRefused.
         DomainError: when nothing waits for a decision.
     """
+    try:
+        return _assign(request_id, to=to, by=by)
+    except PermissionRefused as refused:
+        _record_refusal(request_id, by, f"Assign to {to.upn}", refused)
+        raise
+
+
+@transactional
+def _assign(request_id: UUID, *, to: User, by: User) -> EnvironmentRequest:
     request = locked(request_id)
     if request.state != State.PENDING_APPROVAL or request.gate is None:
         raise DomainError(f"{request} is {request.get_state_display()}; there is nothing to assign.")
@@ -190,8 +200,8 @@ def _subject(stage: Stage) -> EnvironmentRequest | None:
 
 
 @transactional
-def _record_refusal(request_id: UUID, by: User, outcome: Outcome, refused: PermissionRefused) -> None:
+def _record_refusal(request_id: UUID, by: User, outcome: str, refused: PermissionRefused) -> None:
     """The verb rolled back; that it was refused is recorded all the same."""
     request = locked(request_id)
-    details = {"outcome": outcome.label, "stage_state": request.get_state_display()}
+    details = {"outcome": outcome, "stage_state": request.get_state_display()}
     record(Action.DECISION_REFUSED, on=request, by=person(by), details=details, error=str(refused), success=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, TypedDict, Unpack
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db.models import F, Field
 
@@ -48,6 +49,7 @@ def create_draft(
     by: User,
     business_unit: BusinessUnit | None = None,
     source: Mapping[str, Any] | None = None,
+    token: UUID | None = None,
     **fields: Unpack[RequestFields],
 ) -> EnvironmentRequest:
     """Save a new draft with the tenant's next request number and classify it.
@@ -56,6 +58,7 @@ def create_draft(
         by: The requester.
         business_unit: Their own unit when not given; another one of their tenant below their own otherwise.
         source: Where the draft came from, for the log (for example the intake payload's id and digest).
+        token: What tells one filled-in form from another: the same content with it again is the same draft.
         fields: The fields a requester fills in.
 
     Raises:
@@ -63,6 +66,10 @@ def create_draft(
         InvalidInputError: a field holds what cannot be stored.
     """
     request = new_draft(by=by, business_unit=business_unit, **fields)
+    if token is not None:
+        request.pk = _key_of(request, token)
+        if made := _made_before(request):
+            return made
     request.number = _next_number(request.tenant)
     request.request_number = f"REQ-{request.number:05}"
     request.save(force_insert=True)
@@ -79,6 +86,17 @@ def create_draft(
     )
     _record_zone(request, by, classify(request.answers))
     return request
+
+
+def _key_of(request: EnvironmentRequest, token: UUID) -> UUID:
+    """Return the id of a draft that is sent with a token: nobody else's, and no other for the same content."""
+    content = [str(getattr(request, name)) for name in (*REQUESTED, "business_unit_id")]
+    return uuid5(request.requester.pk, json.dumps([str(token), *content]))
+
+
+def _made_before(request: EnvironmentRequest) -> EnvironmentRequest | None:
+    Tenant.objects.select_for_update(no_key=True).get(pk=request.tenant_id)  # the same form twice at once waits here
+    return EnvironmentRequest.objects.filter(pk=request.pk).first()
 
 
 def new_draft(

@@ -12,9 +12,10 @@ from audit_app.actors import person
 from audit_app.log import record
 from core_app.errors import DomainError
 from core_app.transactions import transactional
+from notifications_app.catalogue import Event
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import require_share
-from requests_app.services.rows import locked
+from requests_app.services.rows import locked, tell
 from requests_app.visibility import SHARED_PERMISSION, readers_of
 
 _PERMISSION = f"requests_app.{SHARED_PERMISSION}"
@@ -34,6 +35,7 @@ def share(request_id: UUID, *, reader: User, by: User) -> EnvironmentRequest:
         raise DomainError(reason)
     assign_perm(_PERMISSION, reader, request)
     record(Action.REQUEST_SHARED, on=request, by=person(by), details={"reader": reader.upn})
+    tell(Event.SHARED, request, [reader], once=f"{reader.pk}:{request.log_entries.count()}", by=by)
     return request
 
 

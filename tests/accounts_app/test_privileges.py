@@ -121,7 +121,11 @@ def test_a_dropped_trigger_is_found(people):
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TRIGGER {name}{where}")
 
-    assert kinds() == [("TRIGGER_MISSING", name)]
+    code, out = run("--json")
+
+    found = json.loads(out)["findings"]
+    assert (code, [(each["class"], each["subject"]) for each in found]) == (1, [("TRIGGER_MISSING", name)])
+    assert ProvisioningLog.objects.get(action=Action.ACCESS_REVIEWED, tenant_id=people.tenant.pk).success is False
 
 
 @pytest.mark.postgres

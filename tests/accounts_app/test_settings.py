@@ -22,6 +22,7 @@ from accounts_app.services import (
 from accounts_app.tenant_settings import KINDS, Settings, by_path, changes, differences, parse
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
+from audit_app.verify import verify_log
 from core_app.clock import ManualClock
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
 from gates_app.delegations import Terms, delegate
@@ -170,6 +171,9 @@ def test_the_proposer_and_their_second_account_do_not_confirm(people: People) ->
         with pytest.raises(PermissionRefused, match="second person"):
             confirm_settings(proposal.pk, by=person)
     assert settings_of(people.tenant).version == 1
+    refused = ProvisioningLog.objects.filter(action=Action.DECISION_REFUSED, success=False).order_by("sequence")
+    assert [entry.actor for entry in refused] == [people.governance_lead.upn, twin.upn]
+    assert verify_log().ok
 
 
 def test_the_database_too_refuses_one_person_as_both(people: People) -> None:

@@ -95,6 +95,10 @@ def test_every_setting_stands_in_the_form_with_meaning_and_range(people):
         assert field.help_text == f"{kind.meaning} {kind.range}."
     assert text.count("Minutes, from 60 to 1440") == 3
     assert str(people.tenant) in text
+    assert {str(form.fields[f"baselines__1__{name}"].label) for name in ("required_dlp_policy", "sharing_limit")} == {
+        "Required DLP policy",
+        "Sharing limit",
+    }
 
 
 def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(people):

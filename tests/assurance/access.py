@@ -35,4 +35,4 @@ def access_matrix(found: Mapping[str, Any] | None) -> Iterator[str]:
         if cell["found"] in ("200", "302") and (word := _SEEN.get(cell["kind"], cell["kind"] or "yes")) not in reached:
             reached.append(word)
     for (address, method), answers in rows.items():
-        yield f"| `{address}` | {method} | {' | '.join(', '.join(answers[role]) or '–' for role in roles)} |"
+        yield f"| `{address}` | {method} | {' | '.join(', '.join(answers[role]) or '-' for role in roles)} |"

@@ -134,14 +134,14 @@ GUARDS: Final = (
     Guard(
         "slots",
         "No tenant runs more than its limit at once.",
-        ("test_the_sixth_request_waits_in_approved_until_a_slot_is_free",),
+        ("test_c14_the_sixth_request_waits_in_approved_until_a_slot_is_free",),
         replaced("provisioning_app.limits:free_slot", without.first_slot),
     ),
     Guard(
         "starts and creations counted",
         "No tenant starts more per minute, or creates more per day, than its limits.",
         (
-            "test_at_most_ten_start_within_a_minute",
+            "test_c14_at_most_ten_start_within_a_minute",
             "test_t03_creations_are_counted_per_utc_day_also_across_midnight",
         ),
         replaced("provisioning_app.limits:may_start", yes),
@@ -149,7 +149,7 @@ GUARDS: Final = (
     Guard(
         "place in the day",
         "A creation takes its place in the day when it is asked for.",
-        ("test_a_creation_that_finds_the_day_used_up_waits_for_the_next",),
+        ("test_c14_a_creation_that_finds_the_day_used_up_waits_for_the_next",),
         replaced("provisioning_app.limits:reserve_creation", nothing),
     ),
     Guard(
@@ -183,7 +183,7 @@ GUARDS: Final = (
         "state follows log",
         "No state changes without the log entry that names the change.",
         (
-            "test_a_raw_update_of_the_state_is_refused",
+            "test_c13_a_raw_update_of_the_state_is_refused",
             "test_an_older_entry_does_not_help",
         ),
         without.no_triggers_of("requests_app"),

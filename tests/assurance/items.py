@@ -12,6 +12,7 @@ GROUPS: Final = {
     "D": "Database and storage",
     "R": "Microsoft's services",
     "T": "Time",
+    "C": "Concurrency and business rules",
     "O": "Operations",
 }
 
@@ -92,10 +93,28 @@ T3 | five starts around midnight UTC | at most 50 on each day
 T4 | a lease ends exactly at the finish | one winner
 T5 | the year 2038; times without a zone | stored in UTC or refused
 T6 | a deadline passes while no worker is there | one timeout
+C1 | two approvers decide in the same moment | one wins, the other is told the current state (409); one entry
+C2 | double click, or a replayed POST | decided once
+C3 | the requester edits after submitting | refused; a decision binds to the content that was shown
+C4 | the requester becomes an approver meanwhile | still refused
+C5 | a second account of the requester, an editor, a delegate of theirs | refused
+C6 | the role is taken away while the page is open | refused with the next click
+C7 | the business unit moves while the request waits | seen by whom the unit belongs to now; history kept
+C8 | an account is disabled | its sessions end, its open decisions are assigned anew
+C9 | retry clicked ten times, by two people | one run
+C10 | retry after a timeout while the environment exists | adopted
+C11 | withdrawn during provisioning | refused
+C12 | a crafted POST that skips a step | 403 and an entry; state unchanged
+C13 | the state written in bulk or by SQL | refused by the database without the entry that names it
+C14 | the 6th at once, the 11th in a minute, the 51st in a day | waits in Approved with its place
+C15 | one tenant with thousands of approved requests | the others do not wait for it
+C16 | answers edited to lower the zone | classified again, a rationale needed, logged
+C17 | Zone 2 or 3 without rationale or group; rejection without a word | refused by form, verb and database
+C18 | deleting a request that has a log | refused, with the reason
 O7 | restore drill | the verification passes; recovery point and time are recorded
 """
 
-ITEM_IN_NAME: Final = re.compile(r"test_([wqrtd])0*(\d+)_|test_(o)0*(7)_")
+ITEM_IN_NAME: Final = re.compile(r"test_([wqrtdc])0*(\d+)_|test_(o)0*(7)_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,7 +161,7 @@ def any_content_hash() -> None:
     gates = import_module("gates_app.services")
     decide = gates.decide
     gates.decide = lambda gate_id, **facts: decide(
-        gate_id, **(facts | {"content_hash": gates.Gate.objects.get(pk=gate_id).content_hash})
+        gate_id, **(facts | {"content_hash": gates.locked(gate_id).content_hash})
     )
 
 

@@ -93,7 +93,7 @@ def test_tenants_number_their_requests_independently() -> None:
     )
 
 
-def test_of_eight_approvals_of_one_request_one_decides_and_seven_are_told_why_not() -> None:
+def test_c01_of_eight_approvals_of_one_request_one_decides_and_seven_are_told_why_not() -> None:
     people = make_people()
     group = unit_of(people.tenant, "Group")
     request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
@@ -108,7 +108,7 @@ def test_of_eight_approvals_of_one_request_one_decides_and_seven_are_told_why_no
     assert verify_log().ok
 
 
-def test_one_person_who_approves_eight_times_at_once_decides_once() -> None:
+def test_c02_one_person_who_approves_eight_times_at_once_decides_once() -> None:
     people = make_people()
     request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_3)
     answers = at_once([partial(decide, request, people.approver)] * WRITERS)

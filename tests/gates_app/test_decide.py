@@ -60,7 +60,7 @@ def test_zone_3_needs_an_approver_and_then_a_compliance_officer(people):
     ]
 
 
-def test_one_no_is_enough_and_must_say_why(people):
+def test_c17_one_no_is_enough_and_must_say_why(people):
     request = pending(people)
     for nothing in ("", "   ", "\u200b\u2060", "\n\t"):
         with pytest.raises(DomainError, match="needs a comment"):

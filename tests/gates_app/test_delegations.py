@@ -97,7 +97,7 @@ def test_it_counts_from_its_beginning_to_its_end_and_no_longer_once_it_is_revoke
         decide(pending(people), colleague)
 
 
-def test_a_delegate_inherits_what_the_delegator_may_not_decide(people, colleague, lend):
+def test_c05_a_delegate_inherits_what_the_delegator_may_not_decide(people, colleague, lend):
     request = pending(people)
     grant(people.requester, Role.APPROVER, people.unit)
     lend(people.requester, colleague)

@@ -98,7 +98,7 @@ class Verb:
         return {OWN: self.own, SAME_UNIT: self.unit, FOREIGN_UNIT: self.tenant}.get(kind, "")
 
 
-_ALL = "RACLMOU"
+_ALL = "RACLMOUS"  # what one asked for, one withdraws and shares, a superuser like everybody
 _OPERATED = {"unit": "O", "tenant": "O"}
 _FAILED = {**_OPERATED, "standing": "failed"}
 VERBS: Final[dict[str, Verb]] = {
@@ -151,7 +151,7 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
 
 def of_role(who: str) -> str:
     """Return the letter of a role; of who has none, nothing that is in the tables."""
-    return next((letter for letter, role in LETTERS.items() if role == who), "?")
+    return next((letter for letter, role in LETTERS.items() if role == who), "S" if who == SUPERUSER else "?")
 
 
 def may_view(who: str, table: str) -> bool:

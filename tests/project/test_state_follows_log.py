@@ -49,7 +49,7 @@ def fresh(state: State) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - {State.DRAFT}))
-def test_a_raw_update_of_the_state_is_refused(state: State) -> None:
+def test_c13_a_raw_update_of_the_state_is_refused(state: State) -> None:
     with pytest.raises(IntegrityError, match="newest log entry does not name this change"):
         set_state(make_request(), state)
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from accounts_app.models import TenantIdentity
 from provisioning_app import limits, services
 from provisioning_app.choices import RunStatus
 from provisioning_app.models import ProvisioningRun
 from requests_app.choices import State, Zone
+from tests.factories import make_people, make_request
 
 
 def running(world):
@@ -20,7 +25,7 @@ def approve_many(world, count):
     return [world.approved(Zone.ZONE_1) for _ in range(count)]
 
 
-def test_the_sixth_request_waits_in_approved_until_a_slot_is_free(world):
+def test_c14_the_sixth_request_waits_in_approved_until_a_slot_is_free(world):
     requests = approve_many(world, 7)
 
     assert services.dispatch(world.people.tenant.pk) == 5
@@ -35,7 +40,7 @@ def test_the_sixth_request_waits_in_approved_until_a_slot_is_free(world):
     assert len(world.environments) == 7
 
 
-def test_at_most_ten_start_within_a_minute(make_world, clock):
+def test_c14_at_most_ten_start_within_a_minute(make_world, clock):
     world = make_world(concurrent_runs=20)
     approve_many(world, 12)
 
@@ -46,7 +51,7 @@ def test_at_most_ten_start_within_a_minute(make_world, clock):
     assert services.dispatch(world.people.tenant.pk) == 2
 
 
-def test_a_creation_that_finds_the_day_used_up_waits_for_the_next(make_world, clock):
+def test_c14_a_creation_that_finds_the_day_used_up_waits_for_the_next(make_world, clock):
     world = make_world(creations_per_day=1)
     first, second = approve_many(world, 2)
     services.dispatch(world.people.tenant.pk)
@@ -83,3 +88,28 @@ def test_what_a_lost_doorbell_left_lying_is_found_by_the_sweep(world, approvals)
     approve_many(world, approvals)
 
     assert services.tenants_with_work() == [world.people.tenant.pk]
+
+
+def test_c15_a_tenant_with_a_long_queue_keeps_no_other_tenant_waiting(clock, people):
+    busy, quiet, reference = people, make_people(), make_people()
+    for each in (busy, quiet, reference):
+        TenantIdentity.objects.create(
+            tenant=each.tenant, purpose=TenantIdentity.Purpose.PROVISIONING, display_name="ELM", client_id=uuid4()
+        )
+
+    def approved(of):
+        return make_request(State.APPROVED, people=of, zone=Zone.ZONE_1)
+
+    def queries_to_start(of):
+        approved(of)
+        with CaptureQueriesContext(connection) as captured:
+            assert services.dispatch(of.tenant.pk) == 1
+        return len(captured)
+
+    alone = queries_to_start(reference)
+    for _ in range(12):
+        approved(busy)
+    assert services.dispatch(busy.tenant.pk) == 5
+
+    assert queries_to_start(quiet) == alone
+    assert ProvisioningRun.objects.filter(tenant=quiet.tenant, status=RunStatus.RUNNING).count() == 1

@@ -147,7 +147,7 @@ def test_one_person_never_decides_both_stages(people: People) -> None:
     assert state_of(request) == State.PENDING_APPROVAL
 
 
-def test_a_rejection_without_a_visible_comment_stays_in_the_dialog(people: People) -> None:
+def test_c17_a_rejection_without_a_visible_comment_stays_in_the_dialog(people: People) -> None:
     request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
 
     for nothing in ("", "   ", "\u200b\u3164"):
@@ -193,6 +193,18 @@ def test_a_stage_is_reassigned_to_a_colleague_who_may_decide_and_to_nobody_else(
     assert request.approver == people.second_approver
 
 
+@pytest.mark.parametrize("verb", ["claim", "reassign"])
+def test_who_may_not_decide_does_not_say_who_shall_and_that_is_recorded(verb: str, people: People) -> None:
+    request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
+
+    answer = press(people.requester, request, verb, person=people.second_approver.upn)
+
+    assert answer.status_code == 403
+    refused = request.log_entries.get(action=Action.DECISION_REFUSED)
+    assert (refused.actor, refused.success) == (people.requester.upn, False)
+    assert "asked for this yourself" in refused.error_message
+
+
 def test_the_requesters_own_approval_is_refused_and_the_refusal_recorded(people: People) -> None:
     request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
 
@@ -221,7 +233,7 @@ def test_the_dialog_carries_the_hash_of_the_page_it_was_opened_from(people: Peop
     assert f'value="{request.content_hash}"' in client.get(address).content.decode()
 
 
-def test_a_decision_that_came_too_late_is_told_and_loses_nothing(people: People) -> None:
+def test_c01_a_decision_that_came_too_late_is_told_and_loses_nothing(people: People) -> None:
     request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
     decide(request, people.second_approver)
 

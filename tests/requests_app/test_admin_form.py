@@ -35,6 +35,21 @@ def test_a_draft_is_made_by_the_verb_and_opens_for_submission(people: People) ->
     ]
 
 
+def test_a_form_sent_again_after_its_answer_was_lost_makes_no_second_draft(people: People) -> None:
+    client, page = client_of(people.requester), reverse(ADD)
+    token = client.get(page).context["adminform"].form["form_token"].value()
+    sent = {**typed(people, environment_name="FIN-Once-DEV"), "form_token": str(token)}
+
+    answers = [client.post(page, sent)["Location"] for _ in range(2)]
+    changed = client.post(page, {**sent, "environment_name": "FIN-Other-DEV"})["Location"]
+    made_by_another = client_of(make_user(Role.REQUESTER, people.unit)).post(page, sent)["Location"]
+
+    assert answers[0] == answers[1]
+    assert len({answers[0], changed, made_by_another}) == 3  # other words or another person: another draft
+    assert sorted(EnvironmentRequest.objects.values_list("number", flat=True)) == [1, 2, 3]
+    assert EnvironmentRequest.objects.filter(environment_name="FIN-Once-DEV", requester=people.requester).count() == 1
+
+
 def test_what_is_missing_is_told_beside_the_field_and_nothing_typed_is_lost(people: People) -> None:
     values = typed(people, environment_name="FIN-Kept-DEV", data_sensitivity="", business_justification="Kept words.")
 

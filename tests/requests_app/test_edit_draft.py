@@ -20,7 +20,7 @@ def edit(request: EnvironmentRequest, **fields: Any) -> EnvironmentRequest:
     return services.edit_draft(request.pk, by=request.requester, **fields)
 
 
-def test_changed_answers_classify_the_draft_again(people: People) -> None:
+def test_c16_changed_answers_classify_the_draft_again(people: People) -> None:
     draft = make_request(people=people)
     edited = edit(draft, has_customer_data=True, expected_users=ExpectedUsers.DEPARTMENT)
     assert (edited.zone, edited.flags) == (Zone.ZONE_3, ["CUSTOMER_PII", "TEAM_WORKLOAD"])
@@ -58,7 +58,7 @@ def test_only_the_requester_edits(people: People) -> None:
 
 
 @pytest.mark.parametrize("state", [state for state in State if state != State.DRAFT])
-def test_fields_change_only_in_draft(people: People, state: State) -> None:
+def test_c03_fields_change_only_in_draft(people: People, state: State) -> None:
     request = make_request(state, people=people, zone=Zone.ZONE_2)
     with pytest.raises(PermissionRefused, match="its fields change only in Draft"):
         edit(request, environment_name="FIN-Other-DEV")

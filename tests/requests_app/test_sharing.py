@@ -13,6 +13,7 @@ from accounts_app.scope import scope_of
 from audit_app.actions import Action
 from audit_app.verify import verify_log
 from core_app.errors import DomainError, PermissionRefused
+from notifications_app.models import OutboxMessage
 from requests_app import services
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest, EnvironmentRequestUserObjectPermission
@@ -38,6 +39,17 @@ def colleague(people):
 def seen_by(user):
     found = EnvironmentRequest.objects.filter(visible_requests(scope_of(user), shared_with(user.pk)))
     return set(found)
+
+
+def test_the_colleague_is_told_each_time_a_request_is_shared_with_them(people, request_, colleague):
+    for _ in range(2):
+        services.share(request_.pk, reader=colleague, by=people.requester)
+        services.unshare(request_.pk, reader=colleague, by=people.requester)
+
+    messages = OutboxMessage.objects.filter(recipient=colleague)
+    assert {message.subject for message in messages} == {f"{request_} was shared with you"}
+    assert messages.count() == 2
+    assert not OutboxMessage.objects.filter(event="shared").exclude(recipient=colleague).exists()
 
 
 def test_the_requester_shares_and_both_acts_are_in_the_requests_chain(people, request_, colleague):

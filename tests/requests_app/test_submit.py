@@ -127,7 +127,7 @@ def test_everything_that_is_wrong_is_listed_at_once(people: People) -> None:
 
 
 @pytest.mark.parametrize("zone", [Zone.ZONE_2, Zone.ZONE_3])
-def test_zones_2_and_3_need_a_rationale_that_is_more_than_white_space(people: People, zone: Zone) -> None:
+def test_c17_zones_2_and_3_need_a_rationale_that_is_more_than_white_space(people: People, zone: Zone) -> None:
     assert set(problems_of(draft_of(people, zone, zone_rationale=" \u200b\n"), a_group())) == {"zone_rationale"}
 
 

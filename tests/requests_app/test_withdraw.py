@@ -35,7 +35,7 @@ def test_its_gate_closes_and_nobody_can_decide_any_more(people: People) -> None:
 @pytest.mark.parametrize(
     "state", [State.APPROVED, State.REJECTED, State.PROVISIONING, State.COMPLETED, State.FAILED, State.WITHDRAWN]
 )
-def test_what_is_decided_is_not_withdrawn(people: People, state: State) -> None:
+def test_c11_what_is_decided_is_not_withdrawn(people: People, state: State) -> None:
     request = make_request(state, people=people, zone=Zone.ZONE_2)
     with pytest.raises(DomainError, match="it cannot withdraw now"):
         services.withdraw(request.pk, by=people.requester)

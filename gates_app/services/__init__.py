@@ -1,0 +1,37 @@
+"""What can happen at a gate; every function runs in the transaction of the subject's verb, which holds its lock."""
+
+from gates_app.deciders import (
+    OBJECTING_ROLES,
+    eligible_people,
+    expected_deciders,
+    parties_of,
+    refusal_for,
+    require_eligible,
+    unresolvable_role,
+)
+from gates_app.services.decisions import Verdict, approve_by_policy, assign, decide
+from gates_app.services.gates import NewGate, close, locked, open_gate
+from gates_app.services.stages import current_stage, due_for_escalation, due_for_reminder, escalate, remind
+
+__all__ = [
+    "OBJECTING_ROLES",
+    "NewGate",
+    "Verdict",
+    "approve_by_policy",
+    "assign",
+    "close",
+    "current_stage",
+    "decide",
+    "due_for_escalation",
+    "due_for_reminder",
+    "eligible_people",
+    "escalate",
+    "expected_deciders",
+    "locked",
+    "open_gate",
+    "parties_of",
+    "refusal_for",
+    "remind",
+    "require_eligible",
+    "unresolvable_role",
+]
