@@ -221,4 +221,16 @@ GUARDS: Final = (
         ("test_a_secret_is_found_nowhere_after_rotation_and_provisioning_with_errors_that_echo_it",),
         replaced("core_app.redaction:_forms", lambda _secret: ()),
     ),
+    Guard(
+        "scope of rows",
+        "Nobody finds a row that no role of theirs reaches.",
+        ("test_addresses_answer_every_role_as_the_table_of_roles_says",),
+        replaced("accounts_app.admin.scoped:RoleScoped.scoped", without.every_row),
+    ),
+    Guard(
+        "view permission",
+        "Nobody finds a row of a table that their roles do not view.",
+        ("test_addresses_answer_every_role_as_the_table_of_roles_says",),
+        replaced("core_app.admin.actions:ActingAdmin.visible", without.any_row),
+    ),
 )

@@ -15,6 +15,7 @@ from typing import Any
 from celery import current_app
 from django.apps import apps
 from django.db.models import F
+from django.http import Http404
 
 from core_app import clock
 from provisioning_app.choices import RunStatus
@@ -154,6 +155,19 @@ def vanished_is_unfinished() -> None:
     """Take an environment that is gone for one that cannot be read."""
     environments = import_module("provisioning_app.steps.environments")
     environments.read = lambda context: context.cloud.bap.get_environment(context.run.environment_id)
+
+
+def every_row(_screen: Any, queryset: Any, _request: Any) -> Any:
+    """Stand in for RoleScoped.scoped: everybody reaches everything."""
+    return queryset
+
+
+def any_row(screen: Any, request: Any, object_id: str) -> Any:
+    """Stand in for ActingAdmin.visible: whoever reaches a row finds it, whatever their roles view."""
+    row = screen.get_object(request, object_id)
+    if row is None:
+        raise Http404
+    return row
 
 
 def any_content_hash() -> None:
