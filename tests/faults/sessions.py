@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any
 
 import psycopg
@@ -65,7 +66,7 @@ def in_background(act: Callable[[], Any]) -> Future[Any]:
             connections.close_all()
 
     executor = ThreadPoolExecutor(1)
-    future = executor.submit(on_a_connection_of_its_own)
+    future = executor.submit(copy_context().run, on_a_connection_of_its_own)  # it works on whose rows this one does
     executor.shutdown(wait=False)
     return future
 
