@@ -94,7 +94,7 @@ class Scope:
     """A person's reach per role; a role counts only while its grant *and* its group membership both hold.
 
     Attributes:
-        user_id: Whose it is.
+        user_id: Whose it is; None of a disabled account, which reaches nothing, its own requests neither.
         own: What each role of their own reaches.
         loans: What others lend to them now.
         tenant_id: The tenant they belong to, in which alone their grants, loans and own requests count; None for a
@@ -102,7 +102,7 @@ class Scope:
         reach: Both together: what they may see.
     """
 
-    user_id: UUID
+    user_id: UUID | None
     own: dict[Role, Reach] = field(default_factory=dict)
     loans: tuple[Loan, ...] = ()
     tenant_id: UUID | None = None
@@ -130,6 +130,8 @@ class Scope:
 
     def requests(self) -> Q:
         """Return the filter on a person's own requests and those any of their roles reaches; shares come on top."""
+        if self.user_id is None:
+            return Q(pk__in=[])
         within = {"tenant": self.tenant_id} if self.tenant_id else {}
         return Q(requester=self.user_id, **within) | self.of(*self.reach)
 
@@ -164,7 +166,7 @@ def scopes_of(users: Collection[User]) -> dict[UUID, Scope]:
     scopes = {}
     for user in users:
         lent = tuple(Loan(loan, _lent(loan, reach[loan.delegator_id])) for loan in loans.get(user.pk, ()))
-        scopes[user.pk] = Scope(user.pk, reach.get(user.pk, {}), lent, user.tenant_id)
+        scopes[user.pk] = Scope(user.pk if user.is_active else None, reach.get(user.pk, {}), lent, user.tenant_id)
     return scopes
 
 
