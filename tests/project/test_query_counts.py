@@ -115,6 +115,7 @@ def widen(people, persons):
             grant(persons[role], Role(role), unit, Depth.DEEP if number % 2 else Depth.LOCAL)
 
 
+@pytest.mark.sqlite  # the same statements as on PostgreSQL, once is enough
 @pytest.mark.parametrize("many", [400, pytest.param(100_000, marks=pytest.mark.assurance)])
 def test_pages_cost_the_same_number_of_queries_for_10_and_many_requests_for_each_role(many, people):
     request = make_request(people=people)

@@ -23,6 +23,7 @@ from tests.factories import make_people, make_request, make_user
 from tests.requests_app.payloads import payload_of
 from tests.screens import client_of, page_of
 
+pytestmark = pytest.mark.sqlite  # without PostgreSQL's second wall behind it: the first one holds alone
 LIST = reverse("admin:requests_app_environmentrequest_changelist")
 # Values that no two rows of the installation share, and why nobody of a tenant can ask for one and be refused
 OF_THE_INSTALLATION = {

@@ -24,6 +24,7 @@ from tests.worlds.world import GRANTED, NOW, ROLE_NAMES, make
 
 BATCH = 50
 FEW, MANY = 150, 10_000
+pytestmark = pytest.mark.sqlite  # the same filters as on PostgreSQL, once is enough
 FIRST = int(os.environ.get("ELM_WORLD", "0"))
 
 
