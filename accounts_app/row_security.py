@@ -144,7 +144,7 @@ def _within(model: type[Model]) -> str:
 def _key_to_tenant(fields: dict[str, Field[Any, Any]]) -> ForeignKey[Any, Any] | None:
     for name in ("tenant", "content_object"):
         field = fields.get(name)
-        if isinstance(field, ForeignKey) and field.related_model._meta.label == "accounts_app.Tenant":  # type: ignore[union-attr]
+        if isinstance(field, ForeignKey) and field.related_model._meta.label == "accounts_app.Tenant":
             return field
     return None
 

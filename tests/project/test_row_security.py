@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from celery import current_app
 from django.apps import apps
+from django.conf import settings
 from django.core.management import call_command, get_commands, load_command_class
 from django.db import ProgrammingError, connection, transaction
 
@@ -74,6 +75,11 @@ def test_every_table_of_ours_has_a_policy_or_is_named_as_shared():
     ours = {m._meta.db_table for c in apps.get_app_configs() if c.name.endswith("_app") for m in c.get_models()}
     shared = {apps.get_model(label)._meta.db_table for label in row_security.SHARED}
     assert ours - shared <= set(tables())
+
+
+def test_nothing_asks_who_is_signed_in_before_it_may_be_known():
+    after = settings.MIDDLEWARE.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1
+    assert settings.MIDDLEWARE[after] == "accounts_app.tenancy.middleware"
 
 
 def test_every_task_and_command_says_whose_rows_it_works_on():
