@@ -32,7 +32,7 @@ class Finding:
 
     Attributes:
         kind: Its class: EXCESS, MISSING, LOG_CAN_BE_CHANGED, DIRECT_PERMISSION, FOREIGN_GRANT, UNKNOWN_GRANT,
-            DATABASE_GRANT, DATABASE_OWNER, TRIGGER_MISSING.
+            DATABASE_GRANT, DATABASE_OWNER, TRIGGER_MISSING, POLICY_MISSING.
         subject: Role, person, grant or database role.
         detail: What is wrong and how to mend it.
         tenant_id: Whose rows or account it is about; None when it concerns the whole installation.
@@ -58,6 +58,19 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class TablePolicy:
+    """Whether row-level security keeps the tenants' rows of a table apart.
+
+    Attributes:
+        table: The database's name of it.
+        present: Whether its policy is installed, as declared, and switched on.
+    """
+
+    table: str
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Privileges:
     """What was found.
 
@@ -65,11 +78,13 @@ class Privileges:
         cells: Every role and table.
         findings: Differences.
         notes: What is no difference and yet worth knowing.
+        policies: Every table with rows of tenants; none on SQLite, which has no row-level security.
     """
 
     cells: tuple[Cell, ...]
     findings: tuple[Finding, ...]
     notes: tuple[Note, ...]
+    policies: tuple[TablePolicy, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -98,6 +113,7 @@ class Privileges:
             "findings": [
                 {"class": each.kind, "subject": each.subject, "detail": each.detail} for each in self.findings
             ],
+            "policies": [asdict(each) for each in self.policies],
             "notes": [note.text for note in self.notes],
         }
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
+from accounts_app import row_security
 from accounts_app.models import (
     BusinessUnitGroupObjectPermission,
     BusinessUnitUserObjectPermission,
@@ -21,13 +22,14 @@ from accounts_app.models import (
     TenantUserObjectPermission,
     User,
 )
-from accounts_app.privilege_report import Cell, Finding, Note, Privileges
+from accounts_app.privilege_report import Cell, Finding, Note, Privileges, TablePolicy
 from accounts_app.roles import GRANT_NAMES, PERMISSIONS, Role
 from audit_app import triggers
 from audit_app.actions import Action
 from audit_app.actors import Actor
 from audit_app.log import record
 from audit_app.models import ProvisioningLog
+from core_app import tenancy
 from core_app.transactions import transactional
 
 _WRITING: Final = ("UPDATE", "DELETE", "TRUNCATE")
@@ -40,6 +42,7 @@ _GRANTS: Final = (
 )
 
 
+@tenancy.everywhere("every account and grant is compared with the table of roles")
 def verify_privileges(*, is_production: bool) -> Privileges:
     """Compare what is expected with what is effective.
 
@@ -60,9 +63,10 @@ def verify_privileges(*, is_production: bool) -> Privileges:
             Finding("TRIGGER_MISSING", name, "Run manage.py migrate, which installs it, then manage.py verify_log.")
             for name in sorted(triggers.missing())
         ),
+        *_missing_policies(),
     )
     notes = () if is_production else tuple(Note(f"{role} {detail}") for role, detail in powers)
-    return Privileges(cells, findings, (*notes, *_superusers()))
+    return Privileges(cells, findings, (*notes, *_superusers()), tuple(_policies()))
 
 
 def _cells() -> Iterator[Cell]:
@@ -174,6 +178,19 @@ def _database_grants() -> Iterator[Finding]:
             yield Finding("DATABASE_GRANT", role, f"REVOKE {privilege} ON {table} FROM {role};")
 
 
+def _policies() -> Iterator[TablePolicy]:
+    """Yield every table that holds rows of a tenant, and whether row-level security holds them apart."""
+    if connection.vendor == "postgresql":
+        missing = set(row_security.missing())
+        for policy in row_security.policies():
+            yield TablePolicy(policy.table, present=policy.table not in missing)
+
+
+def _missing_policies() -> Iterator[Finding]:
+    for table in row_security.missing():
+        yield Finding("POLICY_MISSING", table, "Run manage.py migrate as the owner, which installs the policy.")
+
+
 def _database_powers() -> Iterator[tuple[str, str]]:
     """Yield whether the connected role could switch off the triggers."""
     if connection.vendor != "postgresql":
@@ -183,9 +200,12 @@ def _database_powers() -> Iterator[tuple[str, str]]:
         )
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = current_user AND rolsuper")
-        for (role,) in cursor.fetchall():
-            yield role, "is a superuser of the database; run the application as a role that owns nothing."
+        cursor.execute(
+            "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)"
+        )
+        for role, is_superuser in cursor.fetchall():
+            what = "is a superuser of the database" if is_superuser else "bypasses row-level security"
+            yield role, f"{what}; run the application as a role that owns nothing."
         cursor.execute(
             "SELECT current_user FROM pg_class WHERE oid = %s::regclass AND NOT EXISTS "
             "(SELECT 1 FROM pg_roles WHERE rolname = current_user AND rolsuper) "

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts_app.models import (
     BusinessUnit,
@@ -94,15 +94,18 @@ class Scope:
     """A person's reach per role; a role counts only while its grant *and* its group membership both hold.
 
     Attributes:
-        user_id: Whose it is.
+        user_id: Whose it is; None of a disabled account, which reaches nothing, its own requests neither.
         own: What each role of their own reaches.
         loans: What others lend to them now.
+        tenant_id: The tenant they belong to, in which alone their grants, loans and own requests count; None for a
+            break-glass account, which belongs to none.
         reach: Both together: what they may see.
     """
 
-    user_id: UUID
+    user_id: UUID | None
     own: dict[Role, Reach] = field(default_factory=dict)
     loans: tuple[Loan, ...] = ()
+    tenant_id: UUID | None = None
     reach: dict[Role, Reach] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,7 +130,10 @@ class Scope:
 
     def requests(self) -> Q:
         """Return the filter on a person's own requests and those any of their roles reaches; shares come on top."""
-        return Q(requester=self.user_id) | self.of(*self.reach)
+        if self.user_id is None:
+            return Q(pk__in=[])
+        within = {"tenant": self.tenant_id} if self.tenant_id else {}
+        return Q(requester=self.user_id, **within) | self.of(*self.reach)
 
     def tenants(self) -> set[UUID]:
         """Return the tenants the person has any organisation-wide role in."""
@@ -157,15 +163,23 @@ def scopes_of(users: Collection[User]) -> dict[UUID, Scope]:
     active = [user.pk for user in users if user.is_active]
     loans = _loans_to(active)
     reach = _reach_of({*active, *(loan.delegator_id for each in loans.values() for loan in each)})
-    scopes = {user.pk: Scope(user.pk) for user in users}
-    for pk in active:
-        lent = tuple(Loan(loan, _lent(loan, reach[loan.delegator_id])) for loan in loans[pk])
-        scopes[pk] = Scope(pk, reach[pk], lent)
+    scopes = {}
+    for user in users:
+        lent = tuple(Loan(loan, _lent(loan, reach[loan.delegator_id])) for loan in loans.get(user.pk, ()))
+        scopes[user.pk] = Scope(user.pk if user.is_active else None, reach.get(user.pk, {}), lent, user.tenant_id)
     return scopes
 
 
+def granted_tenants(user_id: UUID) -> set[UUID]:
+    """Return the tenants in which an account holds any grant that counts."""
+    on_units = BusinessUnit.objects.filter(pk__in=[unit for _, _, unit, _ in _unit_grants([user_id])])
+    return {tenant for _, _, tenant in _tenant_grants([user_id])} | set(on_units.values_list("tenant", flat=True))
+
+
 def _loans_to(people: Collection[UUID]) -> dict[UUID, list[Delegation]]:
-    active = Delegation.objects.active_at(clock.now()).filter(delegate__in=people, delegator__is_active=True)
+    active = Delegation.objects.active_at(clock.now()).filter(
+        delegate__in=people, delegator__is_active=True, delegator__tenant=F("tenant"), delegate__tenant=F("tenant")
+    )
     loans: dict[UUID, list[Delegation]] = defaultdict(list)
     for loan in active.select_related("delegator", "business_unit").order_by("begins_at", "id"):
         loans[loan.delegate_id].append(loan)
@@ -197,16 +211,25 @@ def _reach_of(people: Collection[UUID]) -> dict[UUID, dict[Role, Reach]]:
 
 def _unit_grants(people: Collection[UUID]) -> Iterable[tuple[UUID, str, UUID, str]]:
     columns = ("permission__codename", "content_object_id", "content_object__path")
-    own = BusinessUnitUserObjectPermission.objects.filter(user__in=people).values_list("user", *columns)
-    shared = BusinessUnitGroupObjectPermission.objects.filter(group__user__in=people)
-    return own.union(shared.values_list("group__user", *columns))
+    own = BusinessUnitUserObjectPermission.objects.filter(_at_home("user", "content_object__tenant"), user__in=people)
+    shared = BusinessUnitGroupObjectPermission.objects.filter(
+        _at_home("group__user", "content_object__tenant"), group__user__in=people
+    )
+    return own.values_list("user", *columns).union(shared.values_list("group__user", *columns))
 
 
 def _tenant_grants(people: Collection[UUID]) -> Iterable[tuple[UUID, str, UUID]]:
     columns = ("permission__codename", "content_object_id")
-    own = TenantUserObjectPermission.objects.filter(user__in=people).values_list("user", *columns)
-    shared = TenantGroupObjectPermission.objects.filter(group__user__in=people)
-    return own.union(shared.values_list("group__user", *columns))
+    own = TenantUserObjectPermission.objects.filter(_at_home("user", "content_object"), user__in=people)
+    shared = TenantGroupObjectPermission.objects.filter(
+        _at_home("group__user", "content_object"), group__user__in=people
+    )
+    return own.values_list("user", *columns).union(shared.values_list("group__user", *columns))
+
+
+def _at_home(holder: str, tenant: str) -> Q:
+    """A grant counts in the holder's own tenant alone; a break-glass account has none and may be granted any."""
+    return Q(**{f"{holder}__tenant__isnull": True}) | Q(**{f"{holder}__tenant": F(tenant)})
 
 
 def _split(codename: str) -> tuple[str, str]:

@@ -105,7 +105,8 @@ def holders(role: Role, unit: BusinessUnit) -> QuerySet[User]:
         | Q(pk__in=_members(TenantGroupObjectPermission.objects.filter(on_tenant).values("group")))
     )
     in_role = Q(pk__in=_members(Group.objects.filter(name=role.value).values("pk")))
-    return User.objects.filter(granted, in_role, is_active=True).order_by("upn")
+    at_home = Q(tenant=unit.tenant_id) | Q(tenant__isnull=True)
+    return User.objects.filter(granted, in_role, at_home, is_active=True).order_by("upn")
 
 
 def holders_of_tenant(role: Role, tenant: Tenant) -> QuerySet[User]:

@@ -157,7 +157,7 @@ def install(**_signal: Any) -> None:
     tables = set(connection.introspection.table_names())
     for trigger in declared():
         if trigger.table in tables:
-            _run(list(_create_statements(trigger)))
+            run_patiently(list(_create_statements(trigger)))
 
 
 def drop(**_signal: Any) -> None:
@@ -165,7 +165,7 @@ def drop(**_signal: Any) -> None:
     tables = set(connection.introspection.table_names())
     for trigger in declared():
         if trigger.table in tables:
-            _run(list(_drop_statements(trigger)))
+            run_patiently(list(_drop_statements(trigger)))
 
 
 def _definitions(trigger: Trigger) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def _is_locked(error: Exception) -> bool:
 
 
 @stamina.retry(on=_is_locked, attempts=None, timeout=_PATIENCE_SECONDS, wait_max=_LONGEST_PAUSE_SECONDS)
-def _run(statements: list[str]) -> None:
+def run_patiently(statements: list[str]) -> None:
     """Run the statements in one transaction, again and again while others hold the table on PostgreSQL.
 
     Raises:

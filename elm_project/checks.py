@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error, Tags
 from django.db import connections
 from kombu.exceptions import OperationalError
 
+from accounts_app import row_security
 from audit_app import triggers
 from elm_project.celery import app
 from elm_project.eviction import ADVICE, KEEPS, complaint, eviction_policy
@@ -95,7 +96,7 @@ def _silent_mail() -> list[CheckMessage]:
 
 
 def log_is_protected(*, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
-    """Find triggers that are missing, and a database role that could remove them."""
+    """Find triggers and policies that are missing, and a database role that could remove or bypass them."""
     if not databases:
         return []
     found: list[CheckMessage] = [
@@ -106,10 +107,18 @@ def log_is_protected(*, databases: Sequence[str] | None = None, **_options: Any)
         )
         for name in sorted(triggers.missing())
     ]
+    found += [
+        Error(
+            f"The policy that keeps the tenants' rows of {table} apart is missing.",
+            hint="Run manage.py migrate as the owner, which installs it.",
+            id="elm.E009",
+        )
+        for table in row_security.missing()
+    ]
     if settings.PRODUCTION and (power := _power_over_the_log(databases[0])):
         found.append(
             Error(
-                f"The application connects as a role that {power}: it could switch off the log's triggers.",
+                f"The application connects as a role that {power}: it could switch off triggers and policies.",
                 hint="Migrate as the owner, and run the application as a role that owns nothing.",
                 id="elm.E007",
             )
@@ -161,9 +170,10 @@ def _power_over_the_log(database: str) -> str | None:
     if connection.vendor != "postgresql":
         return None
     with connection.cursor() as cursor:
-        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
-        if cursor.fetchone() == (True,):
-            return "is a superuser"
+        cursor.execute("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
+        is_superuser, bypasses = cursor.fetchone() or (False, False)
+        if is_superuser or bypasses:
+            return "is a superuser" if is_superuser else "bypasses row-level security"
         cursor.execute(
             "SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = %s::regclass",
             [apps.get_model("audit_app.ProvisioningLog")._meta.db_table],

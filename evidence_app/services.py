@@ -20,7 +20,7 @@ from audit_app.actors import person
 from audit_app.log import record
 from audit_app.models import ProvisioningLog
 from audit_app.verify import verify_log
-from core_app import clock
+from core_app import clock, tenancy
 from core_app.errors import DomainError
 from core_app.transactions import transactional
 from evidence_app.folder import LineFile, StagedFolder, staged
@@ -90,7 +90,11 @@ def export_evidence(tenant_id: UUID, quarter: str, folder: Path, *, by: User) ->
         NotExportedError: the folder cannot be written; the attempt is logged.
         DomainError: no such quarter, or the folder exists.
     """
-    period = quarter_named(quarter, clock.now())
+    with tenancy.of(tenant_id):
+        return _export(tenant_id, quarter_named(quarter, clock.now()), folder, by)
+
+
+def _export(tenant_id: UUID, period: Quarter, folder: Path, by: User) -> Evidence:
     tenant = Tenant.objects.get(pk=tenant_id)
     reach = require_auditor(by, tenant)
     try:

@@ -14,7 +14,7 @@ import structlog
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity
 from accounts_app.services import settings_of
-from core_app import database_clock
+from core_app import database_clock, tenancy
 from core_app.outage import outage_of
 from core_app.transactions import transactional
 from microsoft_cloud.errors import (
@@ -45,6 +45,11 @@ def advance(run_id: UUID) -> None:
     lease = claim(run_id)
     if lease is None:
         return
+    with tenancy.of(lease.tenant_id):
+        _take_turn(lease)
+
+
+def _take_turn(lease: Lease) -> None:
     ends = time.monotonic() + TURN_SECONDS
     try:
         while _take_step(lease):
@@ -52,7 +57,7 @@ def advance(run_id: UUID) -> None:
                 lease.give_back()  # the next tick goes on
                 return
     except LeaseLostError:
-        log.warning("lease_lost", run=str(run_id))
+        log.warning("lease_lost", run=str(lease.run_id))
     except watchdog.BlockedError:
         watchdog.bite(lease)
 

@@ -10,7 +10,7 @@ import structlog
 from accounts_app.models import Tenant
 from accounts_app.services import settings_of
 from accounts_app.tenant_settings import Settings
-from core_app import database_clock
+from core_app import database_clock, tenancy
 from core_app.doorbell import ring
 from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError
@@ -76,8 +76,9 @@ def dispatch(tenant_id: UUID) -> int:
         How many were started; none of a tenant that is not there, or not yet: a doorbell may be about what was undone.
     """
     started = 0
-    while Tenant.objects.filter(pk=tenant_id).exists() and _start_next(tenant_id):
-        started += 1
+    with tenancy.of(tenant_id):
+        while Tenant.objects.filter(pk=tenant_id).exists() and _start_next(tenant_id):
+            started += 1
     return started
 
 

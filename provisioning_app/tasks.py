@@ -9,16 +9,19 @@ from celery import shared_task
 from celery.signals import task_failure, task_rejected, task_unknown, worker_ready
 from django.db import connection
 
+from core_app import tenancy
 from provisioning_app import clocks, dead_letters, liveness, reconcile, services, watch, watchdog
 
 
 @shared_task(name="provisioning_app.tasks.dispatch")
+@tenancy.everywhere("the tenant is found by its id")
 def dispatch(tenant_id: str) -> None:
     """Start what a tenant's limits allow."""
     services.dispatch(UUID(tenant_id))
 
 
 @shared_task(name="provisioning_app.tasks.advance")
+@tenancy.everywhere("a run is found by its id")
 def advance(run_id: str) -> None:
     """Take a run as far as it goes."""
     with watchdog.watched():
@@ -26,12 +29,14 @@ def advance(run_id: str) -> None:
 
 
 @shared_task(name="provisioning_app.tasks.roll_back")
+@tenancy.everywhere("a rollback is found by its id")
 def roll_back(rollback_id: str) -> None:
     """Take a rollback one pass further."""
     services.advance_rollback(UUID(rollback_id))
 
 
 @shared_task(name="provisioning_app.tasks.tick")
+@tenancy.everywhere("due runs of every tenant")
 def tick() -> None:
     """Wake every due run and rollback; comes once a second."""
     for run_id in services.due_runs():
@@ -43,6 +48,7 @@ def tick() -> None:
 
 
 @shared_task(name="provisioning_app.tasks.sweep")
+@tenancy.everywhere("every tenant's environments, gaps and credentials")
 def sweep() -> None:
     """Find what lost doorbells, late environments and other people's hands left; comes every five minutes."""
     reconcile.reconcile_all()
@@ -60,18 +66,21 @@ def sweep_at_start(sender: Any = None, **_signal: Any) -> None:
 
 
 @shared_task(name="provisioning_app.tasks.rotate")
+@tenancy.everywhere("a rotation is found by its id")
 def rotate(rotation_id: str) -> None:
     """Take a rotation of a credential as far as it goes."""
     services.advance_rotation(UUID(rotation_id))
 
 
 @shared_task(name="provisioning_app.tasks.collect_review")
+@tenancy.everywhere("a review is found by its id")
 def collect_review(review_id: str) -> None:
     """Collect the findings of a privilege review."""
     services.collect_review(UUID(review_id))
 
 
 @task_unknown.connect
+@tenancy.everywhere("every tenant's operators are told")
 def set_unknown_aside(name: str = "", **_signal: Any) -> None:
     """Tell of a message for a task that this version does not have."""
     dead_letters.set_aside(name, dead_letters.UNKNOWN)
@@ -79,6 +88,7 @@ def set_unknown_aside(name: str = "", **_signal: Any) -> None:
 
 
 @task_rejected.connect
+@tenancy.everywhere("every tenant's operators are told")
 def set_unreadable_aside(message: Any = None, exc: Exception | None = None, **_signal: Any) -> None:
     """Tell of a message that is no JSON, or whose parts are not those of a task."""
     dead_letters.set_aside(dead_letters.name_in(message), dead_letters.unreadable(exc))
@@ -86,6 +96,7 @@ def set_unreadable_aside(message: Any = None, exc: Exception | None = None, **_s
 
 
 @task_failure.connect
+@tenancy.everywhere("every tenant's operators are told")
 def set_failed_aside(sender: Any, exception: Exception, args: Any = (), kwargs: Any = None, **_signal: Any) -> None:
     """Tell of a message with which a task could not do anything."""
     if reason := dead_letters.reason_of_failure(sender.run, exception, args or (), kwargs or {}):

@@ -23,6 +23,7 @@ from ninja.security import HttpBearer
 from ninja.throttling import AuthRateThrottle
 
 from accounts_app.models import Tenant
+from core_app import tenancy
 from core_app.errors import InvalidInputError
 from core_app.outage import outage_of
 from requests_app.intake import Caller, TooLargeError, read_bounded, receive
@@ -52,7 +53,9 @@ def intake(request: HttpRequest) -> HttpResponse:
     """Take one payload: 201 when it made a request, 200 when it had done so before, else its problems."""
     if request.content_type != "application/json":
         raise HttpError(415, "Send the payload with Content-Type application/json.")
-    received = receive(read_bounded(request), by=request.auth)  # type: ignore[attr-defined]
+    caller: Caller = request.auth  # type: ignore[attr-defined]
+    with tenancy.everywhere("a program is of no tenant"), tenancy.of(caller.tenant_id):
+        received = receive(read_bounded(request), by=caller)
     return _answer(201 if received.created else 200, received.as_json())
 
 
@@ -113,6 +116,7 @@ def _caller(holder: Any) -> Caller | None:
     return Caller(name, tenant.pk)
 
 
+@tenancy.everywhere("a token's tenant may be given by its name")
 def _tenant(named: str) -> Tenant | None:
     try:
         return Tenant.objects.filter(pk=UUID(named)).first()

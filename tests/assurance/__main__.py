@@ -28,6 +28,8 @@ STAGES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "faults-postgresql": stages.faults_on_postgresql,
     "crash-points": stages.crash_points,
     "guards": stages.guards,
+    "worlds": stages.worlds,
+    "rows": stages.rows,
     "seeds": stages.seeds,
     "portfolio": stages.portfolio,
     "limits": stages.limits,

@@ -25,8 +25,8 @@ def report(stages: Stages) -> str:
     """Return the report as Markdown."""
     wanting = shortcomings(stages)
     verdict = "No red line." if not wanting else "\n".join(f"* {_BAD} {line}" for line in wanting)
-    parts = [_HEAD, verdict, *_faults(stages), *_guards(stages), *_crash_points(stages), *_histories(stages)]
-    parts += access_matrix(stages.get("access"))
+    parts = [_HEAD, verdict, *_faults(stages), *_guards(stages), *_crash_points(stages)]
+    parts += [*_rows(stages), *access_matrix(stages.get("access")), *_histories(stages)]
     return "\n".join(parts) + "\n"
 
 
@@ -97,6 +97,16 @@ def _crash_points(stages: Stages) -> Iterator[str]:
     yield "\n## Crash points\n"
     yield "The process ends with `os._exit` before and after every commit and every call of a run; another takes over."
     yield from _figures(stages, "crash-points")
+
+
+def _rows(stages: Stages) -> Iterator[str]:
+    yield "\n## Who sees what"
+    for name, title in (
+        ("worlds", "The compiled scope and an oracle in plain Python, in 10,000 random worlds"),
+        ("rows", "Queries of every page for every role, with 10 and with 100,000 requests"),
+    ):
+        yield f"\n### {title}"
+        yield from _figures(stages, name)
 
 
 def _histories(stages: Stages) -> Iterator[str]:

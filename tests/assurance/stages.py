@@ -74,6 +74,18 @@ def seeds() -> Found:
 
 
 @timed
+def worlds() -> Found:
+    """Compare the compiled scope with the oracle in 10,000 random worlds."""
+    return _tests(pytest("tests/worlds", "-m", "assurance", "-n2", environment={"ELM_ASSURANCE": "1"}))
+
+
+@timed
+def rows() -> Found:
+    """Count the queries of every page for every role, with 10 and with 100,000 requests."""
+    return _tests(pytest("tests/project/test_query_counts.py", "-m", "assurance", environment={"ELM_ASSURANCE": "1"}))
+
+
+@timed
 def portfolio() -> Found:
     """Live through one large history: 5,000 requests of 50 tenants."""
     return _simulated("test_a_large_portfolio_over_months")

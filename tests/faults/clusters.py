@@ -21,6 +21,8 @@ from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
 
+from core_app import tenancy
+from elm_project import app_role
 from elm_project.env import env, postgresql
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
@@ -32,11 +34,6 @@ OWNER, APP = "postgres", "elm_app"
 WAIT_SECONDS = 60
 # What survives a crash of the server but not one of the host: enough here, where only the server is killed
 QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "60", "shared_buffers": "32MB"}
-GRANTS = f"""
-    CREATE ROLE {APP} LOGIN;
-    ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP};
-    ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO {APP};
-"""
 
 
 class Cluster:
@@ -175,11 +172,10 @@ def _template() -> Path:
 def _create_tables(cluster: Cluster) -> None:
     with cluster.admin("postgres") as session:
         session.execute("CREATE DATABASE elm")
-    with cluster.admin() as session:
-        session.execute(GRANTS)
     no_migrations = {config.label: None for config in apps.get_app_configs()}  # they are tested on their own
     with override_settings(MIGRATION_MODULES=no_migrations), connected(cluster.url(OWNER)):
         call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)
+        app_role.give(APP)
 
 
 @contextmanager
@@ -191,7 +187,8 @@ def connected(url: str) -> Iterator[None]:
     del connections["default"]
     ContentType.objects.clear_cache()
     try:
-        yield
+        with tenancy.everywhere("a test looks at what it made"):
+            yield
     finally:
         connections["default"].close()
         connections["default"], connections.settings["default"] = own, own_settings

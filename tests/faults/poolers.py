@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from tests.faults.clusters import APP, Cluster, eventually
 from tests.faults.sessions import in_background
@@ -53,26 +53,29 @@ def pooler(cluster: Cluster) -> Iterator[int]:
         process.wait(10)
 
 
-def seen_by_the_next_client(name: str, value: str) -> tuple[str | None, str | None]:
-    """Set a variable for one transaction, as row-level security would its tenant, and let other clients look at it.
+def read_by_the_next_client(name: str) -> tuple[str | None, int]:
+    """Let another client, which says nothing itself, look in the same session of the server.
 
     Returns:
-        What the client itself sees in the transaction, and what another one sees afterwards in the same session of the
-        server.
+        What it reads of a variable, and how many tenants it sees.
     """
 
-    def look() -> tuple[int, str | None]:
+    def process() -> int:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid(), nullif(current_setting(%s, true), '')", [name])
-            process, seen = cursor.fetchone()
-            return process, seen
+            cursor.execute("SELECT pg_backend_pid()")
+            return int(cursor.fetchone()[0])
 
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
-        process, own = look()
-    other_process, others = in_background(look).result(timeout=30)
-    assert process == other_process, "the two clients did not share a session of the server"
-    return own, others
+    def look() -> tuple[int, str | None, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_backend_pid(), nullif(current_setting(%s, true), ''), count(*) FROM accounts_app_tenant",
+                [name],
+            )
+            return cursor.fetchone()
+
+    other_process, value, count = in_background(look, says_nothing=True).result(timeout=30)
+    assert process() == other_process, "the two clients did not share a session of the server"
+    return value, count
 
 
 def _answers(url: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from typing import Any
 
 import psycopg
@@ -55,8 +56,8 @@ def wait_until_somebody_waits(cluster: Cluster) -> None:
     eventually(lambda: cluster.ask(_WAITING), "a transaction of ours that waits for a lock")
 
 
-def in_background(act: Callable[[], Any]) -> Future[Any]:
-    """Let a thread do it on a connection of its own."""
+def in_background(act: Callable[[], Any], *, says_nothing: bool = False) -> Future[Any]:
+    """Let a thread do it on a connection of its own, working on whose rows this one does unless it says nothing."""
 
     def on_a_connection_of_its_own() -> Any:
         try:
@@ -65,7 +66,7 @@ def in_background(act: Callable[[], Any]) -> Future[Any]:
             connections.close_all()
 
     executor = ThreadPoolExecutor(1)
-    future = executor.submit(on_a_connection_of_its_own)
+    future = executor.submit((Context() if says_nothing else copy_context()).run, on_a_connection_of_its_own)
     executor.shutdown(wait=False)
     return future
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 
 import pytest
 from django.core.checks import run_checks
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 
+from accounts_app.models import Tenant
+from core_app import tenancy
 from core_app.outage import Outage
 from provisioning_app import services
 from provisioning_app.choices import RunStatus
@@ -24,7 +27,7 @@ from requests_app.choices import State, Zone
 from tests.factories import make_people, make_request
 from tests.faults.clusters import connected
 from tests.faults.labour import ROOMY, SWIFT
-from tests.faults.poolers import pooler, seen_by_the_next_client
+from tests.faults.poolers import pooler, read_by_the_next_client
 from tests.faults.sessions import head_locked, in_background
 from tests.faults.web import approve, browser, in_words
 from tests.faults.wholeness import approvals_of, assert_whole, settle
@@ -58,6 +61,7 @@ def test_d12_no_run_is_taken_from_its_worker_while_fifty_tasks_share_five_connec
     runs = list(ProvisioningRun.objects.filter(request__in=requests).values_list("pk", flat=True))
     connection.close()
 
+    @tenancy.everywhere("as every task does")
     def task(number):
         try:
             services.advance(runs[number % RUNS])
@@ -176,8 +180,23 @@ def test_d17_two_tenants_share_a_session_through_pgbouncer_and_both_get_their_en
     assert not [found for found in run_checks(tags=["database"], databases=["default"]) if found.id == "elm.W004"]
 
 
-def test_d17_what_is_set_for_a_transaction_is_not_seen_by_the_next_client(pooled):
-    assert seen_by_the_next_client("elm.tenant", "first") == ("first", None)
+def test_d17_whose_rows_a_transaction_shows_is_not_seen_by_the_next_client(pooled):
+    people, others = make_people(), make_people()
+
+    def seen():
+        return set(Tenant.objects.filter(pk__in=(people.tenant.pk, others.tenant.pk)))
+
+    with tenancy.of(people.tenant.pk):
+        with transaction.atomic():
+            assert seen() == {people.tenant}
+        assert seen() == {people.tenant}  # a statement of its own
+        assert read_by_the_next_client(tenancy.VARIABLE) == (None, 0)
+        with transaction.atomic(), suppress(ZeroDivisionError):
+            seen()
+            raise ZeroDivisionError
+    assert read_by_the_next_client(tenancy.VARIABLE) == (None, 0)
+    with tenancy.of():
+        assert seen() == set()
 
 
 def _take_as_far_as_it_goes(world):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 _COMMIT, _READY = b"COMMIT\x00", b"Z\x00\x00\x00\x05"  # the statement; the server's "ready for query"
+_CHANGED = (b"INSERT 0 ", b"UPDATE ", b"DELETE ")  # how the server acknowledges a change
 _MOST = 65536
 
 
@@ -19,7 +20,7 @@ class Wire:
 
     Attributes:
         port: Where the application connects to.
-        commits: How many commits have passed or were cut.
+        commits: How many commits of changes have passed or were cut; that of a transaction that only reads is none.
         cut_at: The number of the commit, from 1, whose acknowledgement is lost; 0: none.
         lost: How many acknowledgements were lost.
     """
@@ -35,10 +36,8 @@ class Wire:
         with self.lock:
             self.cut_at = self.commits + 1
 
-    def is_to_be_lost(self, sent: bytes) -> bool:
+    def is_to_be_lost(self) -> bool:
         """Count a commit, and say whether its acknowledgement is the one to be lost."""
-        if _COMMIT not in sent:
-            return False
         with self.lock:
             self.commits += 1
             self.lost += self.commits == self.cut_at
@@ -67,13 +66,15 @@ def _accept(listener: socket.socket, wire: Wire, port: int) -> None:
 
 def _to_server(client: socket.socket, server: socket.socket, wire: Wire) -> None:
     """Forward what the client says; answers come back in a thread of their own until they are to be lost."""
-    losing = threading.Event()
-    back = threading.Thread(target=_to_client, args=(server, client, losing), daemon=True)
+    losing, changed = threading.Event(), threading.Event()
+    back = threading.Thread(target=_to_client, args=(server, client, losing, changed), daemon=True)
     back.start()
     with client, server, contextlib.suppress(OSError):
         while sent := client.recv(_MOST):
-            if wire.is_to_be_lost(sent):
-                losing.set()
+            if changed.is_set() and _COMMIT in sent:
+                changed.clear()
+                if wire.is_to_be_lost():
+                    losing.set()
             server.sendall(sent)
             if losing.is_set():
                 back.join()  # the server has committed and answered; nobody hears it
@@ -81,9 +82,11 @@ def _to_server(client: socket.socket, server: socket.socket, wire: Wire) -> None
         server.shutdown(socket.SHUT_RDWR)
 
 
-def _to_client(server: socket.socket, client: socket.socket, losing: threading.Event) -> None:
+def _to_client(server: socket.socket, client: socket.socket, losing: threading.Event, changed: threading.Event) -> None:
     with contextlib.suppress(OSError):
         while answer := server.recv(_MOST):
             if losing.is_set() and _READY in answer:
                 return
+            if any(tag in answer for tag in _CHANGED):
+                changed.set()
             client.sendall(answer)

@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from accounts_app.privilege_report import Privileges
 from accounts_app.privileges import record_review, verify_privileges
 from audit_app.actors import SYSTEM
+from core_app import tenancy
 
 
 class Command(BaseCommand):
@@ -21,6 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
+    @tenancy.everywhere("every account and grant is compared with the table of roles")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             found = verify_privileges(is_production=settings.PRODUCTION)
@@ -36,6 +38,7 @@ def _lines(found: Privileges) -> list[str]:
     cells = [cell for cell in found.cells if cell.expected or cell.effective]
     return [
         *(f"{cell.role:23} {cell.table:45} {' '.join(cell.effective) or 'nothing'}" for cell in cells),
+        *(f"{'policy':23} {each.table:45} {'present' if each.present else 'MISSING'}" for each in found.policies),
         *(f"Note: {note.text}" for note in found.notes),
         *(f"{finding.kind:19} {finding.subject}: {finding.detail}" for finding in found.findings),
         "Access is as expected." if found.ok else f"{len(found.findings)} finding(s).",

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
 from audit_app.verify import verify_log
+from core_app import tenancy
 
 
 class Command(BaseCommand):
@@ -18,6 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
+    @tenancy.everywhere("every tenant's chains are verified")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             report = verify_log()

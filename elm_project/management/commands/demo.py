@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
+from core_app import tenancy
 from core_app.errors import DomainError
 from elm_project.demo.folder import Folder
 from elm_project.demo.story import Options, play
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--simulator-port", type=int, help="first port of the simulator (default: free ones)")
         parser.add_argument("--follow-parent", action="store_true", help="end when the calling process has ended")
 
+    @tenancy.everywhere("the demonstration has a tenant of its own and shows all of it")
     def handle(self, *_args: Any, **options: Any) -> None:
         if settings.PRODUCTION:
             raise CommandError("The demo makes people up; it does not run with ELM_ENVIRONMENT=production.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core_app import tenancy
 from elm_project.restore_drill import Drill, restore_drill
 
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--backup", type=Path, metavar="FILE", help="a stored backup instead of a fresh one")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
+    @tenancy.everywhere("a restored backup holds every tenant")
     def handle(self, *args: Any, **options: Any) -> None:
         drill = restore_drill(options["backup"])
         self.stdout.write(json.dumps(drill.as_json()) if options["json"] else _summary(drill))

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
+from core_app import tenancy
 from core_app.errors import DomainError, PermissionRefused
 from evidence_app.permissions import audited_tenants
 from evidence_app.services import Evidence, export_evidence
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", metavar="NAME", help="needed when the auditor audits several")
         parser.add_argument("--json", action="store_true", help="print the manifest")
 
+    @tenancy.everywhere("person and tenant are found by their names")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             auditor = _person(options["upn"])

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandParser
 
 from accounts_app.models import TenantIdentity
+from core_app import tenancy
 from core_app.errors import DomainError
 from provisioning_app.credentials import console
 from provisioning_app.credentials.registration import Outcome, Wanted, register
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--kind", default=TenantIdentity.Kind.SECRET, choices=TenantIdentity.Kind.values)
         parser.add_argument("--dry-run", action="store_true", help="only print what would be done")
 
+    @tenancy.everywhere("the tenant is found by its name")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             tenant = console.tenant_named(options["tenant"])

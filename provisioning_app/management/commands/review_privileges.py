@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core_app import tenancy
 from core_app.errors import DomainError
 from provisioning_app.credentials import console, reviews
 from provisioning_app.models import PrivilegeReview
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", required=True, metavar="NAME")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
+    @tenancy.everywhere("the tenant is found by its name")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             tenant = console.tenant_named(options["tenant"])

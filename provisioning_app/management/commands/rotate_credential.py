@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from accounts_app.models import TenantIdentity
+from core_app import tenancy
 from core_app.errors import DomainError
 from provisioning_app.credentials import console, rotation
 from provisioning_app.models import RotationRecord
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--purpose", required=True, choices=TenantIdentity.Purpose.values)
         parser.add_argument("--kind", default="", choices=TenantIdentity.Kind.values, help="another kind than now")
 
+    @tenancy.everywhere("tenant and identity are found by their names")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             tenant = console.tenant_named(options["tenant"])

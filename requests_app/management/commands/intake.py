@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from core_app import tenancy
 from core_app.errors import InvalidInputError
 from requests_app.choices import State, Zone
 from requests_app.intake import Received, read_file, receive
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("files", nargs="+", metavar="FILE", help="a JSON file, or - for standard input")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
+    @tenancy.everywhere("a payload names its requester, who may be of any tenant")
     def handle(self, *args: Any, **options: Any) -> None:
         outcomes = [self._take(name, quiet=options["json"]) for name in options["files"]]
         if options["json"]:
