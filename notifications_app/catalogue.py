@@ -28,6 +28,8 @@ class Event(models.TextChoices):
     CREDENTIAL_DUE = "credential_due", "Credential must be rotated"
     ROTATION_FAILED = "rotation_failed", "Rotation needs attention"
     PRIVILEGES_FOUND = "privileges_found", "Privilege review is open"
+    BREAK_GLASS = "break_glass", "Break-glass account used"
+    NOBODY_DECIDES = "nobody_decides", "Nobody is left to decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,5 +81,13 @@ WORDS: dict[Event, Words] = {
     Event.PRIVILEGES_FOUND: Words(
         "{number}: {count} finding(s) about the service principal",
         "The privilege review of {tenant} is open. Each finding needs a disposition before it can be signed.",
+    ),
+    Event.BREAK_GLASS: Words(
+        "{account} signed in with a password",
+        "The break-glass account {account} was used at {at}. If nobody of you knows why, treat it as an incident.",
+    ),
+    Event.NOBODY_DECIDES: Words(
+        "{number} has nobody left to decide",
+        "{person} was deactivated, and nobody else may decide on {name} (Zone {zone}). Give somebody the role {role}.",
     ),
 }
