@@ -238,7 +238,7 @@ class User(AbstractUser):
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
         """Bind sessions to the generation too: Django compares this hash with every request."""
-        own = f"{super()._get_session_auth_hash(secret=secret)}:{self.session_generation}"
+        own = f"{super()._get_session_auth_hash(secret=secret)}:{self.session_generation}"  # type: ignore[misc]
         return salted_hmac("accounts_app.User.session_generation", own, secret=secret, algorithm="sha256").hexdigest()
 
     def get_full_name(self) -> str:

@@ -15,6 +15,7 @@ class SignInConfig(AppConfig):
 
     def ready(self) -> None:
         """Stamp every session that begins, whichever way it began."""
-        from sign_in_app import sessions  # noqa: PLC0415 - needs the models
+        from sign_in_app import checks, sessions  # noqa: PLC0415 - needs the models
 
         user_logged_in.connect(sessions.begun, dispatch_uid="stamp the session")
+        checks.register()

@@ -11,7 +11,7 @@ from django.utils.crypto import get_random_string
 from sign_in_app.entra.exchange import EntraAdapter
 
 
-class EntraProvider(OpenIDConnectProvider):  # type: ignore[misc]
+class EntraProvider(OpenIDConnectProvider):
     """OpenID Connect with PKCE and a nonce, always; nothing of the exchange is taken from the address."""
 
     id = "entra"

@@ -49,12 +49,12 @@ def proved_again(request: HttpRequest, person: User, at: datetime | None) -> Non
         raise SignInRefusedError(
             "You signed in as somebody else than before. Go back and sign in with the account you are working with."
         )
-    if not is_fresh(at):
+    if at is None or not is_fresh(at):
         raise SignInRefusedError(
             "Microsoft did not confirm that you signed in anew just now (claim auth_time). Try again; if it stays so, "
             "ask your Entra administrators to add the optional claim auth_time to the id token."
         )
-    request.session[PROVED] = _written(at)  # type: ignore[arg-type] - is_fresh wants a moment
+    request.session[PROVED] = _written(at)
     request.session.cycle_key()
 
 

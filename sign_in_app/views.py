@@ -58,7 +58,7 @@ def sign_in_again(request: HttpRequest) -> HttpResponse:
     person = authenticate(request, username=request.user.get_username(), password=request.POST.get("password", ""))
     if person is None or person.pk != request.user.pk:
         return render(request, "sign_in_app/sign_in_again.html", {**context, "is_wrong": True}, status=403)
-    sessions.proved_again(request, person, clock.now())  # type: ignore[arg-type]
+    sessions.proved_again(request, person, clock.now())
     messages.info(request, "Thank you. Now repeat what you were about to do; what you typed is still there.")
     return HttpResponseRedirect(back)
 

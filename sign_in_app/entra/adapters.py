@@ -86,7 +86,7 @@ class EntraAccountAdapter(DefaultSocialAccountAdapter):
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Find the person whom the verified claims name, or show why nobody is signed in."""
-        claims = sociallogin.verified_claims  # type: ignore[attr-defined]
+        claims = sociallogin.verified_claims
         try:
             if sociallogin.state.get("process") == AuthProcess.REDIRECT:
                 sessions.proved_again(request, known_person(claims), claims.authenticated_at)
@@ -95,7 +95,7 @@ class EntraAccountAdapter(DefaultSocialAccountAdapter):
         except DomainError as refused:
             raise ImmediateHttpResponse(pages.refused(request, str(refused))) from refused
         person.authenticated_at = claims.authenticated_at
-        person.backend = "sign_in_app.backends.EntraBackend"  # type: ignore[attr-defined]
+        person.backend = "sign_in_app.backends.EntraBackend"
         sociallogin.user = person
 
     def on_authentication_error(

@@ -16,7 +16,7 @@ from accounts_app.models import Tenant
 from sign_in_app.entra.claims import Expected, NoAnswerError, SignInRefusedError, verified
 
 
-class EntraAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
+class EntraAdapter(OpenIDConnectOAuth2Adapter):
     """Trusts the id token only when its signature, nonce and tenant are right."""
 
     state: dict[str, Any]
@@ -58,7 +58,7 @@ class EntraAdapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         )
 
 
-class EntraCallback(OAuth2CallbackView):  # type: ignore[misc]
+class EntraCallback(OAuth2CallbackView):
     """Gives the adapter what the sign-in was begun with."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -72,7 +72,7 @@ class EntraCallback(OAuth2CallbackView):  # type: ignore[misc]
 
     def _get_state(self, request: HttpRequest, provider: Any) -> Any:
         state, answer = super()._get_state(request, provider)
-        self.adapter.state = state or {}  # type: ignore[attr-defined]
+        self.adapter.state = state or {}
         return state, answer
 
     def _refusal(self, request: HttpRequest, refused: SignInRefusedError) -> NoReturn:

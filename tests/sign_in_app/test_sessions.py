@@ -17,6 +17,7 @@ from core_app.clock import ManualClock
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
 from notifications_app.catalogue import Event
 from notifications_app.models import OutboxMessage
+from sign_in_app import checks
 from tests.factories import PASSWORD, People, make_people, make_user
 from tests.screens import client_of, page_of
 
@@ -174,3 +175,11 @@ def test_the_sign_in_offers_microsoft_first(db: None, settings: Any) -> None:
     page = Client().get(f"{LOGIN}?next=/admin/audit_app/provisioninglog/").content.decode()
     assert '/sign-in/entra/?next=/admin/audit_app/provisioninglog/"' in page
     assert "for emergencies only" in page
+
+
+def test_a_production_without_microsoft_or_limits_is_named(settings: Any) -> None:
+    settings.PRODUCTION, settings.ENTRA_SIGN_IN_CLIENT_ID, settings.ENTRA_SIGN_IN_SECRET_FILE = True, "", ""
+    settings.SESSION_HOURS = 1000
+    assert [message.id for message in checks.people_can_sign_in()] == ["elm.E021", "elm.W021"]
+    settings.PRODUCTION = False
+    assert checks.people_can_sign_in() == []
