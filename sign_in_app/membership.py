@@ -22,7 +22,7 @@ def synchronise(user: User, groups: Collection[UUID]) -> None:
     """Give and take back what the mappings in force say of these groups; roles given by hand stay.
 
     Args:
-        user: Who signs in; their row is locked by the caller, in whose transaction this runs.
+        user: Who signs in; their tenant is locked by the caller, in whose transaction this runs.
         groups: Object ids of every group that Entra names.
     """
     tenant = user.tenant

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest
 
 from accounts_app.models import User
@@ -56,6 +57,7 @@ def proved_again(request: HttpRequest, person: User, at: datetime | None) -> Non
         )
     request.session[PROVED] = _written(at)
     request.session.cycle_key()
+    messages.info(request, "Thank you. Now repeat what you were about to do; what you typed is still there.")
 
 
 def why_ended(request: HttpRequest) -> str | None:

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.providers.base import AuthProcess
-from django.contrib import messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -59,7 +58,6 @@ def sign_in_again(request: HttpRequest) -> HttpResponse:
     if person is None or person.pk != request.user.pk:
         return render(request, "sign_in_app/sign_in_again.html", {**context, "is_wrong": True}, status=403)
     sessions.proved_again(request, person, clock.now())
-    messages.info(request, "Thank you. Now repeat what you were about to do; what you typed is still there.")
     return HttpResponseRedirect(back)
 
 
