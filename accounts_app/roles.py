@@ -71,6 +71,7 @@ _VIEW_ACCOUNTS: Final = (
     "accounts_app.view_tenantidentity",
     "accounts_app.view_businessunit",
     "accounts_app.view_user",
+    "sign_in_app.view_groupmapping",
 )
 
 _DELEGATE: Final = ("accounts_app.add_delegation", "accounts_app.view_delegation")
@@ -93,6 +94,7 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
         "requests_app.share_environmentrequest",
         "accounts_app.propose_tenantsettings",
         "accounts_app.confirm_tenantsettings",
+        "sign_in_app.add_groupmapping",
         "evidence_app.view_accessreview",
         "notifications_app.view_outboxmessage",
     ),

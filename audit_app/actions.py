@@ -80,6 +80,16 @@ class Action(models.IntegerChoices):
     SETTINGS_REJECTED = 144, "SettingsRejected"
     REQUEST_SHARED = 145, "RequestShared"
     REQUEST_UNSHARED = 146, "RequestUnshared"
+    PERSON_DEACTIVATED = 161, "PersonDeactivated"
+    PERSON_REACTIVATED = 162, "PersonReactivated"
+    SESSIONS_ENDED = 163, "SessionsEnded"
+    SIGN_IN_REFUSED = 164, "SignInRefused"
+    BREAK_GLASS_SIGNED_IN = 165, "BreakGlassSignedIn"
+    GROUP_MAPPING_PROPOSED = 166, "GroupMappingProposed"
+    GROUP_MAPPING_CONFIRMED = 167, "GroupMappingConfirmed"
+    GROUP_MAPPING_ENDED = 168, "GroupMappingEnded"
+    ROLES_SYNCHRONISED = 169, "RolesSynchronised"
+    PERSON_CREATED = 170, "PersonCreated"
 
 
 class ActorType(models.IntegerChoices):

@@ -13,6 +13,10 @@ class PermissionRefused(DomainError):  # noqa: N818 - it reads as what happened
     """The person may see the row but may not do this to it (HTTP 403)."""
 
 
+class SignInAgainError(DomainError):
+    """The person signed in too long ago for this; they sign in again and then repeat it (HTTP 403 without a screen)."""
+
+
 class StaleContentError(DomainError):
     """What was decided on has changed since it was shown (HTTP 409)."""
 

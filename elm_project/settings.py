@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 
 from core_app.redaction import mask_line
 from elm_project.env import BASE_DIR, env, generated_key, postgresql, state_dir
+from elm_project.sign_in import *  # noqa: F403 - how people sign in, a block of its own
 from elm_project.unfold import UNFOLD as UNFOLD
 
 # --- Installation ---------------------------------------------------------------------------------------------------
@@ -39,6 +40,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "axes",
     "csp",
     "guardian",
     "simple_history",
@@ -46,6 +51,7 @@ INSTALLED_APPS = [
     "audit_app",
     "accounts_app",
     "notifications_app",
+    "sign_in_app",
     "gates_app",
     "requests_app",
     "provisioning_app",
@@ -63,9 +69,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts_app.tenancy.middleware",
+    "sign_in_app.middleware.SessionLimits",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -79,6 +88,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "elm_project.outage.read_only_banner",
+                "sign_in_app.pages.sign_in_choices",
             ],
         },
     },
@@ -173,7 +183,6 @@ WORKLOAD_SECRET_FILE = env.str("ELM_WORKLOAD_SECRET_FILE", default="")
 # --- People ---------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts_app.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardian.backends.ObjectPermissionBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -196,7 +205,6 @@ NOTIFICATIONS_SINK = env.bool("ELM_NOTIFICATIONS_SINK", default=not PRODUCTION) 
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = PRODUCTION
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0

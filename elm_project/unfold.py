@@ -128,6 +128,7 @@ UNFOLD: dict[str, Any] = {
                         "Business units", "account_tree", "accounts_app_businessunit", "accounts_app.view_businessunit"
                     ),
                     _item("People", "group", "accounts_app_user", "accounts_app.view_user"),
+                    _item("Roles by Entra group", "badge", "sign_in_app_groupmapping", "sign_in_app.view_groupmapping"),
                 ],
             },
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from requests_app.api import api
@@ -13,5 +13,6 @@ handler500 = "elm_project.outage.handler500"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
+    path("sign-in/", include("sign_in_app.urls")),
     path("api/", api.urls),
 ]

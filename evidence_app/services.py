@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import Reach
+from accounts_app.step_up import require_fresh_sign_in
 from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
@@ -87,6 +88,7 @@ def export_evidence(tenant_id: UUID, quarter: str, folder: Path, *, by: User) ->
 
     Raises:
         PermissionRefused: the person does not audit the tenant.
+        SignInAgainError: their last sign-in is not recent.
         NotExportedError: the folder cannot be written; the attempt is logged.
         DomainError: no such quarter, or the folder exists.
     """
@@ -97,6 +99,7 @@ def export_evidence(tenant_id: UUID, quarter: str, folder: Path, *, by: User) ->
 def _export(tenant_id: UUID, period: Quarter, folder: Path, by: User) -> Evidence:
     tenant = Tenant.objects.get(pk=tenant_id)
     reach = require_auditor(by, tenant)
+    require_fresh_sign_in(by, "An export of evidence")
     try:
         with staged(folder.absolute()) as stage:
             evidence = _written(stage, tenant, period, reach)

@@ -31,6 +31,8 @@ class Event(models.TextChoices):
     SHARED = "shared", "Request shared with you"
     SETTINGS_PROPOSED = "settings_proposed", "Settings await a second person"
     ACCESS_REVIEW_DUE = "access_review_due", "Access review is due"
+    BREAK_GLASS = "break_glass", "Break-glass account used"
+    NOBODY_DECIDES = "nobody_decides", "Nobody is left to decide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +94,13 @@ WORDS: dict[Event, Words] = {
         "The access review of {number} is not signed yet",
         "Nobody has signed who may do what in {tenant} in {quarter}, which ends on {until}. An ELM Auditor or "
         "Governance Lead opens the tenant's page, Review access, and signs what it finds.",
+    ),
+    Event.BREAK_GLASS: Words(
+        "{account} signed in with a password",
+        "The break-glass account {account} was used at {at}. If nobody of you knows why, treat it as an incident.",
+    ),
+    Event.NOBODY_DECIDES: Words(
+        "{number} has nobody left to decide",
+        "{person} was deactivated, and nobody else may decide on {name} (Zone {zone}). Give somebody the role {role}.",
     ),
 }

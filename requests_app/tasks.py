@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from core_app import tenancy
+from requests_app import services
 from requests_app.services import sweeps
 
 
@@ -20,3 +21,10 @@ def tick() -> None:
 def sweep() -> None:
     """Route what had to wait, remind, escalate."""
     sweeps.sweep()
+
+
+@shared_task(name="requests_app.tasks.reassign_departed")
+@tenancy.everywhere("people of every tenant leave")
+def reassign_departed() -> None:
+    """Hand on what people were to decide who were deactivated."""
+    services.reassign_departed()

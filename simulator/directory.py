@@ -63,6 +63,7 @@ class Application:
     certificates: list[Certificate] = field(default_factory=list)
     federated: list[FederatedCredential] = field(default_factory=list)
     graph_permissions: set[str] | None = None  # None: every permission this simulator knows
+    redirect_uris: set[str] = field(default_factory=set)  # where people may be sent after signing in
     owned: set[str] = field(default_factory=set)  # client ids of the applications it is an owner of
 
 

@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from simulator import entra_sign_in
 from simulator.calls import Call, Refused, Reply, Routes, Service, json_reply
 from simulator.directory import Application, Certificate, Tenant
 from simulator.environment import within
@@ -50,6 +51,12 @@ _ERRORS: dict[int, tuple[int, str, str]] = {
     53003: (400, "interaction_required", "Access has been blocked by Conditional Access policies"),
     700213: (401, "invalid_client", "No matching federated identity record found for presented assertion"),
     70003: (400, "unsupported_grant_type", "The app requested an unsupported grant type"),
+    50011: (400, "invalid_request", "The redirect URI specified in the request does not match"),
+    50034: (400, "invalid_grant", "The user account does not exist in the directory"),
+    50057: (400, "invalid_grant", "The user account is disabled"),
+    70008: (400, "invalid_grant", "The provided authorization code or refresh token has expired"),
+    501461: (400, "invalid_grant", "The redirect URI or the client does not match the one of the code"),
+    501481: (400, "invalid_grant", "The Code_Verifier does not match the code_challenge"),
 }
 routes = Routes()
 
@@ -57,14 +64,16 @@ routes = Routes()
 @routes.on("GET", "/{tenant}/v2.0/.well-known/openid-configuration")
 def discovery(call: Call) -> Reply:
     """Answer the discovery document that azure-identity asks for first (contract §2.2)."""
-    tenant, login = _tenant(call), call.world.origins.login
+    login, name = call.world.origins.login, call.parameters["tenant"].lower()
+    is_common = name in entra_sign_in.COMMON
+    path = name if is_common else _tenant(call).id
     return json_reply(
         200,
         {
-            "token_endpoint": f"{login}/{tenant.id}/oauth2/v2.0/token",
-            "authorization_endpoint": f"{login}/{tenant.id}/oauth2/v2.0/authorize",
-            "jwks_uri": f"{login}/{tenant.id}/discovery/v2.0/keys",
-            "issuer": f"{login}/{tenant.id}/v2.0",
+            "token_endpoint": f"{login}/{path}/oauth2/v2.0/token",
+            "authorization_endpoint": f"{login}/{path}/oauth2/v2.0/authorize",
+            "jwks_uri": f"{login}/{path}/discovery/v2.0/keys",
+            "issuer": f"{login}/{'{tenantid}' if is_common else path}/v2.0",
             "response_types_supported": ["code", "id_token"],
             "subject_types_supported": ["pairwise"],
             "id_token_signing_alg_values_supported": ["RS256"],
@@ -74,9 +83,17 @@ def discovery(call: Call) -> Reply:
 
 
 @routes.on("GET", "/{tenant}/discovery/v2.0/keys")
-def keys(_call: Call) -> Reply:
-    """Publish no key: access tokens are opaque to clients."""
-    return json_reply(200, {"keys": []})
+def keys(call: Call) -> Reply:
+    """Publish the keys of id tokens; access tokens are opaque to clients."""
+    return json_reply(200, {"keys": call.world.sign_ins.public_keys()})
+
+
+@routes.on("GET", "/{tenant}/oauth2/v2.0/authorize")
+def authorize(call: Call) -> Reply:
+    """Let a person sign in."""
+    if call.parameters["tenant"].lower() not in entra_sign_in.COMMON:
+        _tenant(call)
+    return entra_sign_in.authorize(call)
 
 
 @routes.on("GET", "/common/discovery/instance")
@@ -89,8 +106,10 @@ def instances(call: Call) -> Reply:
 @routes.on("POST", "/{tenant}/oauth2/v2.0/token")
 def token(call: Call) -> Reply:
     """Issue a token for exactly one audience (contract §2.1)."""
-    tenant = _tenant(call)
     form = dict(parse_qsl(call.body.decode("utf-8", "replace")))
+    if form.get("grant_type") == "authorization_code":
+        return _redeem(call, form)
+    tenant = _tenant(call)
     if form.get("grant_type") != "client_credentials":
         raise _refused(70003)
     application = tenant.applications.get(form.get("client_id", "").lower())
@@ -115,6 +134,16 @@ def token(call: Call) -> Reply:
     lifetime = int(timing.token_lifetime)
     answer = {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": access_token}
     return json_reply(200, answer, {"Cache-Control": "no-store"})
+
+
+def _redeem(call: Call, form: dict[str, str]) -> Reply:
+    """Exchange the code of a person's sign-in; the application proves itself as for any token."""
+    name = call.parameters["tenant"]
+    application = entra_sign_in.application_of(call, name, form.get("client_id", "").lower())
+    if application is None:
+        raise _refused(700016, f"Application with identifier '{form.get('client_id')}'")
+    _authenticate(call, application, form)
+    return entra_sign_in.redeem(call, form, application)
 
 
 def error(code: int, now_text: str, detail: str = "") -> tuple[int, dict[str, Any]]:

@@ -18,8 +18,11 @@ _SECRET_FIELDS = re.compile(
     r'"(?:[^"\\]|\\.)*("|$)'
 )
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
-_SECRET_FORM_FIELDS = frozenset({"client_secret", "client_assertion", "password", "refresh_token", "assertion"})
-_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_CODE = re.compile(r"([?&]code=)[^&]+")
+_SECRET_FORM_FIELDS = frozenset(
+    {"client_secret", "client_assertion", "password", "refresh_token", "assertion", "code", "code_verifier"}
+)
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -70,7 +73,10 @@ class Journal:
 
     def close(self, entry: Entry, status: int, headers: Mapping[str, str], body: bytes) -> None:
         entry.status = status
-        entry.response_headers = {name: redact(value) for name, value in headers.items()}
+        entry.response_headers = {
+            name: _REDACTED if name.lower() in _SECRET_HEADERS else redact(_CODE.sub(rf"\1{_REDACTED}", value))
+            for name, value in headers.items()
+        }
         entry.response_body = redact(_text(body))
 
     def find(self, filters: Mapping[str, str]) -> dict[str, Any]:

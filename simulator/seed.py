@@ -207,6 +207,7 @@ def _application(reader: _Reader, now: datetime) -> Application:
         audience = item.text("audience", FederatedCredential.audience)
         application.federated.append(FederatedCredential(item.required("issuer"), item.required("subject"), audience))
         item.finish()
+    application.redirect_uris = set(reader.texts("redirect_uris"))
     application.owned = {client_id.lower() for client_id in reader.texts("owns")}
     if "graph_permissions" in reader.values:
         application.graph_permissions = set(reader.texts("graph_permissions"))

@@ -13,6 +13,7 @@ from simulator.faults import Faults
 from simulator.journal import Journal
 from simulator.operations import SYSTEM, Operation
 from simulator.scenarios import Scenarios
+from simulator.sign_ins import SignIns
 from simulator.timing import Timing
 from simulator.tokens import Tokens
 
@@ -41,6 +42,7 @@ class World:
         self.clock = Clock()
         self.timing = Timing()
         self.tokens = Tokens(self.clock)
+        self.sign_ins = SignIns()
         self.faults = Faults()
         self.scenarios = Scenarios(self.faults)
         self.journal = Journal()

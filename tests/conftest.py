@@ -16,6 +16,7 @@ from django.core.management.commands import flush
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from accounts_app.models import User
 from audit_app import triggers
 from core_app import clock as core_clock
 from core_app.clock import ManualClock
@@ -74,6 +75,21 @@ def flush_past_the_triggers() -> Iterator[None]:
 def no_pauses_between_retries() -> Iterator[None]:
     """Let a client repeat a read at once: how often is tested, how long it rests in between is not waited for."""
     with stamina.set_testing(True, attempts=100, cap=True):
+        yield
+
+
+class _JustNow:
+    """When somebody signed in whom a test lets act without a browser."""
+
+    def __get__(self, user: object, owner: type) -> datetime:
+        return core_clock.now()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def people_who_act_without_a_browser_have_just_signed_in() -> Iterator[None]:
+    """Let tests call verbs that want a fresh sign-in; with a session, the session says when it was, as always."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(User, "authenticated_at", _JustNow())
         yield
 
 

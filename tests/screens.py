@@ -21,7 +21,7 @@ def client_of(user: User, **options: Any) -> Client:
     User.objects.filter(pk=user.pk).update(is_staff=True)
     user.refresh_from_db()
     client = Client(**options)
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="sign_in_app.backends.LocalPasswordBackend")
     return client
 
 

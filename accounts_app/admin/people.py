@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
 
+from accounts_app import people
 from accounts_app.admin.scoped import ReadOnlyHistory, TenantScoped
 from accounts_app.models import BusinessUnit, Tenant, TenantIdentity, User
+from core_app.admin import dialog_action
 
 
 @admin.register(Tenant)
@@ -50,6 +57,12 @@ class BusinessUnitAdmin(ReadOnlyHistory):
         return q
 
 
+class WhyDialog(BaseDialogForm):
+    """Asks for the reason that the log keeps."""
+
+    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=500)
+
+
 @admin.register(User)
 class UserAdmin(ReadOnlyHistory):
     list_display = ("display_name", "upn", "business_unit", "roles", "is_active", "is_service_principal")
@@ -71,6 +84,44 @@ class UserAdmin(ReadOnlyHistory):
         "last_login",
     )
     readonly_fields = ("role_names",)
+    actions_detail: ClassVar[tuple[str, ...]] = ("end_sessions", "deactivate", "reactivate")
+
+    @dialog_action(
+        label="Sign out everywhere",
+        icon="logout",
+        form=WhyDialog,
+        offered=people.may_end_sessions,
+        explained="Every session of this person ends with their next click. They may sign in again.",
+    )
+    def end_sessions(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._tell(people.end_sessions, request, form, object_id, "{} is signed out everywhere.")
+
+    @dialog_action(
+        label="Deactivate",
+        icon="person_off",
+        form=WhyDialog,
+        offered=people.may_deactivate,
+        explained="They cannot sign in any more, their sessions end, and what they were to decide goes to others.",
+        variant=ActionVariant.DANGER,
+    )
+    def deactivate(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._tell(people.deactivate, request, form, object_id, "{} is deactivated.")
+
+    @dialog_action(
+        label="Reactivate",
+        icon="person_check",
+        form=WhyDialog,
+        offered=people.may_reactivate,
+        explained="They may sign in again, with the roles they hold.",
+    )
+    def reactivate(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._tell(people.reactivate, request, form, object_id, "{} may sign in again.")
+
+    def _tell(
+        self, verb: Callable[..., User], request: HttpRequest, form: BaseDialogForm, object_id: str, done: str
+    ) -> HttpResponse:
+        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
+        return self.act(request, object_id, lambda: verb(row.pk, by=request.user, reason=reason), done=done.format(row))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the visible people with their roles, in two queries."""

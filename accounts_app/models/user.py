@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
+from django.utils.crypto import salted_hmac
 from simple_history.models import HistoricalRecords
 
 from accounts_app.models.tenant import Tenant
@@ -46,7 +48,13 @@ class User(AbstractUser):
     business_unit = models.ForeignKey(BusinessUnit, models.PROTECT, null=True, blank=True, related_name="users")
     manager = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="reports")
     is_service_principal = models.BooleanField(default=False, help_text="An automation account: it never decides.")
-    history = HistoricalRecords(excluded_fields=["password", "last_login"])
+    session_generation = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Raised to end every session of the account with its next click."
+    )
+    history = HistoricalRecords(excluded_fields=["password", "last_login", "session_generation"])
+
+    # When the person last proved who they are in the session that speaks; what carries requests sets it, never a row
+    authenticated_at: datetime | None = None
 
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 
@@ -60,6 +68,11 @@ class User(AbstractUser):
     def person_key(self) -> str:
         """Return what identifies the human being behind the account: two accounts of one person share it."""
         return str(self.entra_object_id or self.pk)
+
+    def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
+        """Bind sessions to the generation too: Django compares this hash with every request."""
+        own = f"{super()._get_session_auth_hash(secret=secret)}:{self.session_generation}"  # type: ignore[misc]
+        return salted_hmac("accounts_app.User.session_generation", own, secret=secret, algorithm="sha256").hexdigest()
 
     def get_full_name(self) -> str:
         """Return the name shown to people."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
@@ -17,7 +18,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.admin import kept_words
+from core_app.errors import DomainError, InvalidInputError, PermissionRefused, SignInAgainError
 
 
 def dialog_action(
@@ -93,9 +95,12 @@ class ActingAdmin(ModelAdmin):
 
         Raises:
             PermissionDenied: the verb refused this person.
+            SignInAgainError: they signed in too long ago; what they typed is to be kept for them.
         """
         try:
             yield
+        except SignInAgainError:
+            raise
         except PermissionRefused as refused:
             messages.error(request, str(refused))
             raise PermissionDenied(str(refused)) from refused
@@ -108,17 +113,38 @@ class ActingAdmin(ModelAdmin):
         else:
             messages.success(request, done)
 
-    def act(self, request: HttpRequest, object_id: str, verb: Callable[[], object], *, done: str) -> HttpResponse:
-        """Run a verb for a dialog, then show the row; 403 when it refused the person, 409 when it refused the row."""
+    def act(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        verb: Callable[[], object],
+        *,
+        done: str,
+        typed: Mapping[str, str] | None = None,
+    ) -> HttpResponse:
+        """Run a verb for a dialog, then show the row; 403 when it refused the person, 409 when it refused the row.
+
+        Args:
+            request: Whose turn it is.
+            object_id: The row's key as it stands in the address.
+            verb: What to do.
+            done: What to say when nothing was refused.
+            typed: What the person typed and would not want to type again, should they have to sign in first.
+        """
+        status = 200
+        page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])
         try:
             with self.telling(request, done):
                 verb()
+                kept_words.forget(request)
             status = 409 if getattr(request, "verb_refused", False) else 200
         except PermissionDenied:
             if "HX-Request" not in request.headers:
                 raise
             status = 403  # the dialog follows the redirect below whatever the status; the message waits on the page
-        page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id])
+        except SignInAgainError:
+            kept_words.keep(request, typed or {})
+            page = f"{reverse('sign_in_again')}?{urlencode({'next': page})}"
         if "HX-Request" in request.headers:
             return HttpResponse(status=status, headers={"HX-Redirect": page})
         return HttpResponseRedirect(page)

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from accounts_app.roles import Role
 from audit_app.verify import verify_log
+from core_app import clock
 from core_app.errors import DomainError
 from elm_project.demo import chaos, people, simulator_seed, summary
 from elm_project.demo.folder import Folder
@@ -250,9 +251,11 @@ def _decide(request_ids: list[UUID]) -> None:
         stage = gates.current_stage(request.gate) if request.gate else None
         if stage is None or request.gate is None:
             continue  # Zone 1: the policy approves it when its objection window ends
+        decider = stage.assigned_to or gates.eligible_people(request.gate, stage)[0]
+        decider.authenticated_at = clock.now()  # the demo plays the people; here they have just signed in
         requests.decide(
             request.pk,
-            by=stage.assigned_to or gates.eligible_people(request.gate, stage)[0],
+            by=decider,
             outcome=Outcome.APPROVE,
             comment="Approved in the demo.",
             content_hash=request.content_hash,

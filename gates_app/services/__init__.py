@@ -11,7 +11,15 @@ from gates_app.deciders import (
 )
 from gates_app.services.decisions import Verdict, approve_by_policy, assign, decide
 from gates_app.services.gates import NewGate, close, locked, open_gate
-from gates_app.services.stages import current_stage, due_for_escalation, due_for_reminder, escalate, remind
+from gates_app.services.stages import (
+    current_stage,
+    due_for_escalation,
+    due_for_reminder,
+    escalate,
+    open_stages,
+    present,
+    remind,
+)
 
 __all__ = [
     "OBJECTING_ROLES",
@@ -29,7 +37,9 @@ __all__ = [
     "expected_deciders",
     "locked",
     "open_gate",
+    "open_stages",
     "parties_of",
+    "present",
     "refusal_for",
     "remind",
     "require_eligible",

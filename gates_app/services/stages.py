@@ -23,18 +23,18 @@ def open_stage(stage: Stage, preferred: User | None) -> None:
     now, span = clock.now(), timedelta(hours=stage.hours)
     stage.status = StageStatus.OPEN
     stage.opened_at, stage.remind_at, stage.escalate_at = now, now + span / 2, now + span
-    stage.assigned_to = _present(preferred, stage) if preferred else None
+    stage.assigned_to = present(preferred, stage) if preferred else None
     stage.save()
 
 
 def due_for_reminder(now: datetime, kind: str) -> QuerySet[Stage]:
     """Return open stages of a kind of gate whose reminder is due and was not sent."""
-    return _open_stages(kind).filter(remind_at__lte=now, reminded_at__isnull=True)
+    return open_stages(kind).filter(remind_at__lte=now, reminded_at__isnull=True)
 
 
 def due_for_escalation(now: datetime, kind: str) -> QuerySet[Stage]:
     """Return open stages of a kind of gate whose escalation is due and was not raised."""
-    return _open_stages(kind).filter(escalate_at__lte=now, escalated_at__isnull=True)
+    return open_stages(kind).filter(escalate_at__lte=now, escalated_at__isnull=True)
 
 
 def remind(stage: Stage) -> bool:
@@ -47,13 +47,14 @@ def escalate(stage: Stage) -> bool:
     return _mark_once(stage, "escalate_at", "escalated_at")
 
 
-def _open_stages(kind: str) -> QuerySet[Stage]:
+def open_stages(kind: str) -> QuerySet[Stage]:
+    """Return the open stages of a kind of gate, oldest first."""
     return Stage.objects.filter(status=StageStatus.OPEN, gate__status=GateStatus.OPEN, gate__kind=kind).order_by(
         "opened_at"
     )
 
 
-def _present(preferred: User, stage: Stage) -> User | None:
+def present(preferred: User, stage: Stage) -> User | None:
     """Return who a stage is assigned to: the preferred person, their delegate while they are away, or nobody."""
     absences = Delegation.objects.active_at(clock.now()).filter(delegator=preferred, is_absence=True)
     delegates = [each.delegate for each in absences.select_related("delegate").order_by("begins_at", "id")]

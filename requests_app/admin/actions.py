@@ -210,7 +210,7 @@ class RequestActions(GovernedAdmin):
                 content_hash=said["content_hash"],
             )
 
-        return self.act(request, object_id, verb, done=done)
+        return self.act(request, object_id, verb, done=done, typed={"comment": said["comment"]})
 
     def _get_actions_navigation(self, provided: Any, allowed: Any, object_id: Any = None) -> list[Any]:
         """Give each dialog the content hash of the page it is opened from, so that a stale page is refused."""

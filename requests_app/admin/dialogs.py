@@ -10,6 +10,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts_app.admin import ColleagueField
 from accounts_app.models import User
+from core_app.admin import kept_words
 from core_app.text import has_content
 from requests_app.models import EnvironmentRequest
 from requests_app.services.drafts import MAX_TEXT
@@ -32,6 +33,7 @@ class DecisionDialog(BaseDialogForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["content_hash"].initial = self.request.GET.get(SHOWN, "")
+        self.fields["comment"].initial = kept_words.recall(self.request).get("comment", "")
 
 
 class RefusalDialog(DecisionDialog):

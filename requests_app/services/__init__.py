@@ -10,6 +10,7 @@ from requests_app.services.decisions import (
     escalate_overdue,
     remind_overdue,
 )
+from requests_app.services.departures import reassign_departed
 from requests_app.services.drafts import RequestFields, create_draft, edit_draft, new_draft
 from requests_app.services.provisioning import begin_provisioning, complete, fail, retry
 from requests_app.services.sharing import share, unshare
@@ -28,6 +29,7 @@ __all__ = [
     "escalate_overdue",
     "fail",
     "new_draft",
+    "reassign_departed",
     "remind_overdue",
     "retry",
     "route",

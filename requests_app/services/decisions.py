@@ -8,6 +8,7 @@ from uuid import UUID
 from accounts_app.models import User
 from accounts_app.roles import Role
 from accounts_app.services import holders
+from accounts_app.step_up import require_fresh_sign_in
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
 from audit_app.log import record
@@ -19,7 +20,7 @@ from gates_app import services as gates
 from gates_app.levels import GateStatus, Outcome
 from gates_app.models import Stage
 from notifications_app.catalogue import Event
-from requests_app.choices import State
+from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from requests_app.services.rows import each, locked, move, tell
 from requests_app.services.submission import GATE_KIND, moment
@@ -39,6 +40,7 @@ def decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str = "", c
 
     Raises:
         PermissionRefused: segregation of duties or a missing role; logged as DecisionRefused.
+        SignInAgainError: a Zone 3 request, and the person's last sign-in is not recent.
         StaleContentError: the request changed since it was shown.
         DomainError: it is not waiting for a decision, or the comment is missing.
     """
@@ -54,9 +56,12 @@ def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
     request = locked(request_id)
     if request.state in (State.DRAFT, State.SUBMITTED):
         raise PermissionRefused(f"{request} is {request.get_state_display()}; nobody was asked to decide on it yet.")
-    if request.state != State.PENDING_APPROVAL or request.gate_id is None:
+    if request.state != State.PENDING_APPROVAL or request.gate is None:
         raise DomainError(f"{request} is {request.get_state_display()}; there is nothing left to decide.")
-    verdict = gates.decide(request.gate_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
+    if request.zone == Zone.ZONE_3:
+        gates.require_eligible(by, request.gate, gates.current_stage(request.gate))  # else signing in would be in vain
+        require_fresh_sign_in(by, f"A decision on a Zone 3 request such as {request}")
+    verdict = gates.decide(request.gate.pk, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
     details = {
         "comment": verdict.decision.comment,
         "content_hash": content_hash,
@@ -162,7 +167,7 @@ def _pass_on(request: EnvironmentRequest, by: User, details: Mapping[str, object
 
 @transactional
 def _remind(stage: Stage) -> bool:
-    request = _subject(stage)
+    request = waiting_subject(stage)
     if request is None or not gates.remind(stage):
         return False
     people = gates.expected_deciders(stage.gate, stage)
@@ -173,7 +178,7 @@ def _remind(stage: Stage) -> bool:
 
 @transactional
 def _escalate(stage: Stage) -> bool:
-    request = _subject(stage)
+    request = waiting_subject(stage)
     if request is None or not gates.escalate(stage):
         return False
     leads = gates.eligible_people(stage.gate, stage)
@@ -189,7 +194,7 @@ def _escalate(stage: Stage) -> bool:
     return True
 
 
-def _subject(stage: Stage) -> EnvironmentRequest | None:
+def waiting_subject(stage: Stage) -> EnvironmentRequest | None:
     """Lock the request of a stage first, as the lock order wants; None when it no longer waits."""
     pk = (
         EnvironmentRequest.objects.filter(gate=stage.gate_id, state=State.PENDING_APPROVAL)

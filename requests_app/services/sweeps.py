@@ -10,6 +10,7 @@ from core_app.errors import DomainError
 from requests_app.directory import look_up
 from requests_app.models import EnvironmentRequest
 from requests_app.services.decisions import approve_by_policy, escalate_overdue, remind_overdue
+from requests_app.services.departures import reassign_departed
 from requests_app.services.rows import each
 from requests_app.services.submission import delay_routing, route
 
@@ -28,6 +29,7 @@ def route_waiting() -> int:
 def sweep() -> None:
     """Do what may wait for a minute."""
     route_waiting()
+    reassign_departed()
     remind_overdue()
     escalate_overdue()
 

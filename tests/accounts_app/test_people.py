@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth import authenticate
 from django.db import IntegrityError, transaction
+from django.test import RequestFactory
 
 from accounts_app.models import BusinessUnit, User
 from tests.factories import PASSWORD, make_tenant, make_user, unit_of
@@ -15,9 +16,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_people_sign_in_with_their_upn_whatever_its_case() -> None:
-    user = make_user()
-    assert authenticate(username=user.upn.upper(), password=PASSWORD) == user
-    assert authenticate(username=user.upn, password="something else") is None
+    user, request = make_user(), RequestFactory().post("/")
+    assert authenticate(request, username=user.upn.upper(), password=PASSWORD) == user
+    assert authenticate(request, username=user.upn, password="something else") is None
 
 
 def test_a_person_is_shown_by_name_and_without_one_by_upn() -> None:

@@ -206,7 +206,7 @@ def test_a_delegate_sees_what_they_decide_on_and_only_while_they_do(people, coll
     assert request.request_number in client.get(mine).content.decode()
 
     clock.advance(days=1)
-    assert client.get(page).status_code == 404
+    assert client_of(colleague).get(page).status_code == 404
 
 
 def test_only_the_delegator_or_a_governance_lead_delegates_and_ends_it(people, colleague, lend):

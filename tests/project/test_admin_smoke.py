@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -23,6 +24,8 @@ from evidence_app import reviews
 from gates_app.delegations import Terms, delegate
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
+from sign_in_app.mappings import Terms as MappingTerms
+from sign_in_app.mappings import propose_mapping
 from tests.factories import People, make_people, make_request, make_user
 from tests.screens import client_of, page_of
 
@@ -41,6 +44,7 @@ MECHANICS = {  # rows that only make a rule hold: counters, chain heads, slots, 
     "Slot",
     "GateParty",
     "WorkerTick",
+    "MappedGrant",
 }
 
 
@@ -73,6 +77,8 @@ def people(db: None) -> People:
     terms = Terms(now, now + timedelta(days=7), "On holiday.")
     delegate(people.approver, people.second_approver, terms, by=people.approver)
     reviews.take(people.tenant.pk, by=people.auditor)
+    mapping = MappingTerms(uuid4(), "SG-ELM-Operators", Role.OPERATOR)
+    propose_mapping(people.tenant.pk, mapping, by=people.governance_lead)
     return people
 
 

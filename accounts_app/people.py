@@ -1,0 +1,134 @@
+"""What can happen to a person's account: it is deactivated, taken up again, its sessions are ended."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from django.db.models import F
+
+from accounts_app.models import Tenant, User
+from accounts_app.roles import Role
+from accounts_app.scope import scope_of
+from audit_app.actions import Action
+from audit_app.actors import person
+from audit_app.log import record
+from core_app.doorbell import ring
+from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.text import clean, has_content
+from core_app.transactions import transactional
+
+REASSIGN: Final = "requests_app.tasks.reassign_departed"
+
+
+@transactional
+def deactivate(user_id: UUID, *, by: User, reason: str) -> User:
+    """Shut a person out: their sessions end with their next click, and what they were to decide goes to others.
+
+    Raises:
+        PermissionRefused: by somebody who does not govern the tenant, or of oneself.
+        InvalidInputError: the reason says nothing.
+        DomainError: the account is deactivated already.
+    """
+    user, tenant = _locked(user_id, by)
+    _require_governance(by, tenant)
+    if user.person_key == by.person_key:
+        raise PermissionRefused("Another Governance Lead has to deactivate your account.")
+    said = _reason(reason)
+    if not user.is_active:
+        raise DomainError(f"{user} is deactivated already.")
+    user.is_active = False
+    record(Action.PERSON_DEACTIVATED, on=tenant, by=person(by), details={"person": user.upn, "reason": said})
+    user.save(update_fields=["is_active"])
+    _end_sessions(user)
+    ring(REASSIGN)
+    return user
+
+
+@transactional
+def reactivate(user_id: UUID, *, by: User, reason: str) -> User:
+    """Let a person in again, with the roles they hold.
+
+    Raises:
+        PermissionRefused: by somebody who does not govern the tenant, or of oneself.
+        InvalidInputError: the reason says nothing.
+        DomainError: the account is active.
+    """
+    user, tenant = _locked(user_id, by)
+    _require_governance(by, tenant)
+    said = _reason(reason)
+    if user.is_active:
+        raise DomainError(f"{user} is active already.")
+    user.is_active = True
+    record(Action.PERSON_REACTIVATED, on=tenant, by=person(by), details={"person": user.upn, "reason": said})
+    user.save(update_fields=["is_active"])
+    return user
+
+
+@transactional
+def end_sessions(user_id: UUID, *, by: User, reason: str) -> User:
+    """Sign a person out everywhere, with their next click; they may sign in again.
+
+    Raises:
+        PermissionRefused: by somebody who neither governs nor operates the tenant, and is not that person.
+        InvalidInputError: the reason says nothing.
+    """
+    user, tenant = _locked(user_id, by)
+    if not _may_end_sessions(by, user):
+        raise PermissionRefused(f"Sessions are ended by a Governance Lead or an Operator of {tenant}.")
+    said = _reason(reason)
+    record(Action.SESSIONS_ENDED, on=tenant, by=person(by), details={"person": user.upn, "reason": said})
+    _end_sessions(user)
+    return user
+
+
+def may_deactivate(by: User, user: User) -> bool:
+    """Say whether a person may deactivate another one now."""
+    return user.is_active and user.person_key != by.person_key and _governs(by, user.tenant)
+
+
+def may_reactivate(by: User, user: User) -> bool:
+    """Say whether a person may let another one in again."""
+    return not user.is_active and _governs(by, user.tenant)
+
+
+def may_end_sessions(by: User, user: User) -> bool:
+    """Say whether a person may sign another one out everywhere."""
+    return user.is_active and _may_end_sessions(by, user)
+
+
+def _locked(user_id: UUID, by: User) -> tuple[User, Tenant]:
+    """Lock the tenant, then the person, as the lock order wants."""
+    tenant_id = User.objects.values_list("tenant_id", flat=True).get(pk=user_id)
+    if tenant_id is None:
+        raise DomainError("This account belongs to no tenant; it is looked after on the host, with manage.py.")
+    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+    return User.objects.select_for_update(no_key=True, of=("self",)).get(pk=user_id), tenant
+
+
+def _end_sessions(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(session_generation=F("session_generation") + 1)
+
+
+def _require_governance(by: User, tenant: Tenant) -> None:
+    if not _governs(by, tenant):
+        raise PermissionRefused(f"Accounts of {tenant} are looked after by its {Role.GOVERNANCE_LEAD}s.")
+
+
+def _may_end_sessions(by: User, user: User) -> bool:
+    return by.pk == user.pk or _holds(by, user.tenant, Role.GOVERNANCE_LEAD, Role.OPERATOR)
+
+
+def _governs(by: User, tenant: Tenant | None) -> bool:
+    return _holds(by, tenant, Role.GOVERNANCE_LEAD)
+
+
+def _holds(by: User, tenant: Tenant | None, *roles: Role) -> bool:
+    own = scope_of(by).own
+    return tenant is not None and any(role in own and tenant.pk in own[role].tenants for role in roles)
+
+
+def _reason(reason: str) -> str:
+    if not has_content(reason):
+        raise InvalidInputError([("reason", "Say why; the log keeps it.")])
+    return clean(reason)

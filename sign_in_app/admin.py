@@ -1,0 +1,145 @@
+"""The screen of mappings from Entra groups to roles; what third-party packages would show is not shown."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+from unfold.forms import BaseDialogForm
+
+from accounts_app.admin import TenantReach, scope_for
+from accounts_app.models import BusinessUnit, Tenant
+from accounts_app.roles import Depth, Role
+from core_app.admin import HistoryAdmin, VerbForm, VerbFormAdmin, dialog_action
+from sign_in_app.mappings import (
+    Terms,
+    confirm_mapping,
+    end_mapping,
+    may_confirm_mapping,
+    may_end_mapping,
+    propose_mapping,
+)
+from sign_in_app.models import GroupMapping
+
+# Accounts come from Entra and applications from settings; these tables stay empty
+for unused in (EmailAddress, SocialAccount, SocialApp, SocialToken):
+    if admin.site.is_registered(unused):
+        admin.site.unregister(unused)
+
+
+class MappingForm(VerbForm):
+    """Which group, which role, over what."""
+
+    class Meta:
+        model = GroupMapping
+        fields = ("tenant", "group_id", "group_name", "role", "business_unit", "depth")
+        help_texts: ClassVar[dict[str, str]] = {
+            "business_unit": "Over which unit they hold the role; without one, over the whole tenant. "
+            "For requesters: the unit for which they ask.",
+            "depth": "On a unit: this unit alone, or those below it too.",
+        }
+
+
+class YesDialog(BaseDialogForm):
+    """Asks for nothing but a yes."""
+
+
+@admin.register(GroupMapping)
+class GroupMappingAdmin(VerbFormAdmin, TenantReach, HistoryAdmin):
+    form = MappingForm
+    list_display = ("group_name", "role", "over", "tenant", "status")
+    list_select_related = ("tenant", "business_unit")
+    list_filter = ("role",)
+    search_fields = ("group_name",)
+    ordering = ("group_name", "id")
+    fields = ("tenant", "group_id", "group_name", "role", "business_unit", "depth")
+    actions_detail: ClassVar[tuple[str, ...]] = ("confirm", "end")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A mapping is ended and proposed anew, not changed."""
+        return False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Say whether the person governs a tenant."""
+        return super().has_add_permission(request) and bool(_governed(request))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the form's fields, or what is shown of a mapping."""
+        who = ("proposed_by", "proposed_at", "confirmed_by", "confirmed_at", "ended_by", "ended_at")
+        return self.fields if obj is None else (*self.fields, *who)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the tenants that the person governs, and their units."""
+        governed = _governed(request)
+        if db_field.name == "tenant":
+            kwargs["queryset"] = Tenant.objects.filter(pk__in=governed)
+            kwargs["initial"] = next(iter(governed)) if len(governed) == 1 else None
+        if db_field.name == "business_unit":
+            kwargs["queryset"] = BusinessUnit.objects.filter(tenant__in=governed)
+            kwargs["empty_label"] = "The whole tenant"
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the depths that a unit has."""
+        if db_field.name == "depth":
+            kwargs["choices"] = [("", "As usual"), *((each.value, each.label) for each in (Depth.LOCAL, Depth.DEEP))]
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: GroupMapping, form: forms.ModelForm[Any], change: bool) -> None:
+        """Hand the fields to the verb that stores them."""
+        said = form.cleaned_data
+        terms = Terms(said["group_id"], said["group_name"], Role(said["role"]), said["business_unit"], said["depth"])
+        made = propose_mapping(said["tenant"].pk, terms, by=request.user)  # type: ignore[arg-type]
+        obj.pk = made.pk
+
+    @dialog_action(
+        label="Confirm",
+        icon="check",
+        form=YesDialog,
+        offered=may_confirm_mapping,
+        explained="Members of the group get the role with their next sign-in.",
+    )
+    def confirm(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row = self.visible(request, object_id)
+        return self.act(
+            request,
+            object_id,
+            lambda: confirm_mapping(row.pk, by=request.user),  # type: ignore[arg-type]
+            done=f"{row} is in force.",
+        )
+
+    @dialog_action(
+        label="End",
+        icon="block",
+        form=YesDialog,
+        offered=may_end_mapping,
+        explained="Whoever holds the role because of this mapping loses it at once.",
+    )
+    def end(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row = self.visible(request, object_id)
+        return self.act(
+            request,
+            object_id,
+            lambda: end_mapping(row.pk, by=request.user),  # type: ignore[arg-type]
+            done=f"{row} has ended.",
+        )
+
+    @display(description="Over")
+    def over(self, row: GroupMapping) -> str:
+        return str(row.business_unit or "The whole tenant")
+
+    @display(description="Status", label={"In force": "success", "Waits for a second person": "info", "Ended": ""})
+    def status(self, row: GroupMapping) -> str:
+        if row.ended_at:
+            return "Ended"
+        return "In force" if row.confirmed_at else "Waits for a second person"
+
+
+def _governed(request: HttpRequest) -> set[Any]:
+    reach = scope_for(request).own.get(Role.GOVERNANCE_LEAD)
+    return reach.tenants if reach else set()

@@ -1,0 +1,84 @@
+"""The roles that a person's Entra groups give them, brought up to date at each sign-in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+
+from accounts_app.models import User
+from accounts_app.roles import Depth, Role
+from accounts_app.scope import scope_of
+from accounts_app.services import grant, revoke
+from audit_app.actions import Action
+from audit_app.actors import SYSTEM
+from audit_app.log import record
+from core_app import clock
+from sign_in_app.models import GroupMapping, MappedGrant
+
+
+def synchronise(user: User, groups: Collection[UUID]) -> None:
+    """Give and take back what the mappings in force say of these groups; roles given by hand stay.
+
+    Args:
+        user: Who signs in; their tenant is locked by the caller, in whose transaction this runs.
+        groups: Object ids of every group that Entra names.
+    """
+    tenant = user.tenant
+    assert tenant is not None  # noqa: S101 - who signs in through Entra has the tenant of the token
+    wanted = {
+        mapping.pk: mapping
+        for mapping in tenant.group_mappings.in_force().filter(group_id__in=groups).select_related("business_unit")
+    }
+    held = {given.mapping_id: given for given in user.mapped_grants.select_related("mapping__business_unit")}
+    new, lost = [wanted[pk] for pk in wanted.keys() - held.keys()], [held[pk] for pk in held.keys() - wanted.keys()]
+    if new or lost:
+        details = {
+            "person": user.upn,
+            "given": sorted(_named(mapping) for mapping in new),
+            "taken": sorted(_named(given.mapping) for given in lost),
+        }
+        record(Action.ROLES_SYNCHRONISED, on=tenant, by=SYSTEM, details=details)
+    for given in lost:  # first, so that what another group still gives is given again below
+        take_back(given)
+    for mapping in new:
+        MappedGrant.objects.create(mapping=mapping, user=user, since=clock.now())
+        _give(user, mapping)
+
+
+def take_back(given: MappedGrant) -> None:
+    """Take a role away that a mapping gave, unless another mapping still gives the same."""
+    mapping, user = given.mapping, given.user
+    given.delete()
+    same = GroupMapping.objects.filter(
+        grants__user=user, role=mapping.role, business_unit=mapping.business_unit, depth=mapping.depth
+    )
+    if same.exists():
+        return
+    role = Role(mapping.role)
+    if role != Role.REQUESTER:
+        revoke(user, role, mapping.at, Depth(mapping.depth))
+    if role == Role.REQUESTER or role not in scope_of(user).own:
+        _leave(user, role)
+
+
+def _leave(user: User, role: Role) -> None:
+    """Leave the role's Django group, which gives the permissions, when nothing of the role is left."""
+    if not GroupMapping.objects.filter(grants__user=user, role=role).exists():
+        user.groups.remove(Group.objects.get(name=role.value))
+
+
+def _give(user: User, mapping: GroupMapping) -> None:
+    role = Role(mapping.role)
+    if role != Role.REQUESTER:
+        grant(user, role, mapping.at, Depth(mapping.depth))
+        return
+    user.groups.add(Group.objects.get(name=role.value))
+    if user.business_unit_id != mapping.business_unit_id:
+        user.business_unit = mapping.business_unit
+        user.save(update_fields=["business_unit"])
+
+
+def _named(mapping: GroupMapping) -> str:
+    return f"{mapping.role} over {mapping.at} ({mapping.depth or 'own'}) by {mapping.group_name}"

@@ -1,0 +1,4 @@
+"""Sign-in is tested against the simulator, as a process of its own."""
+
+from tests.entra import entra, now  # noqa: F401 - fixtures
+from tests.microsoft import simulator  # noqa: F401 - a fixture
