@@ -23,6 +23,7 @@ from audit_app.verify import verify_log
 from core_app import clock
 from core_app.errors import DomainError
 from core_app.transactions import transactional
+from evidence_app import spreadsheet
 from evidence_app.folder import LineFile, StagedFolder, staged
 from evidence_app.permissions import require_auditor, visible_entries, visible_requests
 from evidence_app.quarters import Quarter, quarter_named
@@ -32,6 +33,7 @@ from requests_app.models import EnvironmentRequest
 
 FORMAT: Final = "elm-evidence-1"
 LOG, CHAINS, REQUESTS, MANIFEST = "log.ndjson", "chains.ndjson", "requests.ndjson", "manifest.json"
+REQUESTS_CSV: Final = "requests.csv"
 # Column of the requests' file → the specification's name, empty when the field is ours
 _REQUEST_COLUMNS: Final = {
     EnvironmentRequest._meta.get_field(column.name).attname: column.seed  # type: ignore[union-attr]
@@ -111,8 +113,8 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
         entries = visible_entries(reach, tenant).filter(timestamp__gte=quarter.begin, timestamp__lt=quarter.end)
         with stage.line_file(LOG) as log, stage.line_file(CHAINS) as chains:
             _write_entries(entries, log, chains)
-        with stage.line_file(REQUESTS) as requests:
-            _write_requests(visible_requests(reach, tenant), entries, requests)
+        with stage.line_file(REQUESTS) as requests, stage.line_file(REQUESTS_CSV) as rendering:
+            _write_requests(visible_requests(reach, tenant), entries, requests, rendering)
         report = verify_log(tenant.pk)
     manifest = {
         "format": FORMAT,
@@ -124,7 +126,15 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
         "scope": "tenant" if tenant.pk in reach.tenants else "business units",
         "counts": {"entries": log.lines, "chains": chains.lines, "requests": requests.lines},
         "columns": {REQUESTS: {name: seed for name, seed in _REQUEST_COLUMNS.items() if seed}},
-        "files": {LOG: log.facts(), CHAINS: chains.facts(), REQUESTS: requests.facts()},
+        "files": {
+            LOG: log.facts(),
+            CHAINS: chains.facts(),
+            REQUESTS: requests.facts(),
+            REQUESTS_CSV: rendering.facts(),
+        },
+        "renderings": {
+            REQUESTS_CSV: {"of": REQUESTS, "encoding": spreadsheet.ENCODING, "rule": spreadsheet.RULE},
+        },
         "verification": {
             "ok": report.ok,
             "findings": len(report.findings),
@@ -154,14 +164,22 @@ def _write_entries(entries: QuerySet[ProvisioningLog], log: LineFile, chains: Li
         chains.write(head)
 
 
-def _write_requests(requests: QuerySet[EnvironmentRequest], entries: QuerySet[ProvisioningLog], file: LineFile) -> None:
-    """Write the requests to which something happened in the quarter, as they stand now, under their columns' names."""
+def _write_requests(
+    requests: QuerySet[EnvironmentRequest], entries: QuerySet[ProvisioningLog], file: LineFile, rendering: LineFile
+) -> None:
+    """Write the requests to which something happened in the quarter, as they stand now, under their columns' names.
+
+    They are written twice: as they are, and rendered for a spreadsheet.
+    """
     happened = Exists(entries.filter(environment_request=OuterRef("pk")))
     people = ("requester__upn", "approver__upn", "business_unit__name")
-    chosen = requests.filter(happened).order_by("number").values(*_REQUEST_COLUMNS, *people)
+    columns = (*_REQUEST_COLUMNS, *people)
+    chosen = requests.filter(happened).order_by("number").values(*columns)
+    rendering.append(spreadsheet.head(columns))
     with closing(chosen.iterator(chunk_size=_CHUNK)) as rows:
         for row in rows:
             file.write(row)
+            rendering.append(spreadsheet.line([row[name] for name in columns]))
 
 
 @transactional
