@@ -6,10 +6,12 @@ import errno
 from base64 import b64encode
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts_app.models import Tenant, User
@@ -31,6 +33,8 @@ from evidence_app.snapshot import snapshot
 from requests_app.fields import COLUMNS, readable
 from requests_app.models import EnvironmentRequest
 
+log = structlog.get_logger(__name__)
+
 FORMAT: Final = "elm-evidence-1"
 LOG, CHAINS, REQUESTS, MANIFEST = "log.ndjson", "chains.ndjson", "requests.ndjson", "manifest.json"
 REQUESTS_CSV: Final = "requests.csv"
@@ -40,6 +44,7 @@ _REQUEST_COLUMNS: Final = {
     for column in COLUMNS
     if column.name in readable(Role.AUDITOR)
 }
+MOST_EXPORTS_AN_HOUR: Final = 20  # of one person and tenant: an export reads and verifies a whole quarter
 _CHUNK = 2000  # rows in memory at a time
 _MOST_FINDINGS = 100
 _ADVICE: Final = {
@@ -90,11 +95,12 @@ def export_evidence(tenant_id: UUID, quarter: str, folder: Path, *, by: User) ->
     Raises:
         PermissionRefused: the person does not audit the tenant.
         NotExportedError: the folder cannot be written; the attempt is logged.
-        DomainError: no such quarter, or the folder exists.
+        DomainError: no such quarter, the folder exists, or too many exports within an hour.
     """
     period = quarter_named(quarter, clock.now())
     tenant = Tenant.objects.get(pk=tenant_id)
     reach = require_auditor(by, tenant)
+    _require_patience(tenant, by)
     try:
         with staged(folder.absolute()) as stage:
             evidence = _written(stage, tenant, period, reach)
@@ -111,8 +117,8 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
     """Write everything as it was at one moment, the manifest last."""
     with snapshot():
         entries = visible_entries(reach, tenant).filter(timestamp__gte=quarter.begin, timestamp__lt=quarter.end)
-        with stage.line_file(LOG) as log, stage.line_file(CHAINS) as chains:
-            _write_entries(entries, log, chains)
+        with stage.line_file(LOG) as sealed, stage.line_file(CHAINS) as chains:
+            _write_entries(entries, sealed, chains)
         with stage.line_file(REQUESTS) as requests, stage.line_file(REQUESTS_CSV) as rendering:
             _write_requests(visible_requests(reach, tenant), entries, requests, rendering)
         report = verify_log(tenant.pk)
@@ -124,10 +130,10 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
         "quarter_has_ended": quarter.end <= clock.now(),
         "tenant": {"id": str(tenant.pk), "name": tenant.name, "entra_tenant_id": str(tenant.entra_tenant_id)},
         "scope": "tenant" if tenant.pk in reach.tenants else "business units",
-        "counts": {"entries": log.lines, "chains": chains.lines, "requests": requests.lines},
+        "counts": {"entries": sealed.lines, "chains": chains.lines, "requests": requests.lines},
         "columns": {REQUESTS: {name: seed for name, seed in _REQUEST_COLUMNS.items() if seed}},
         "files": {
-            LOG: log.facts(),
+            LOG: sealed.facts(),
             CHAINS: chains.facts(),
             REQUESTS: requests.facts(),
             REQUESTS_CSV: rendering.facts(),
@@ -144,13 +150,13 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
     return Evidence(stage.target, manifest, stage.write_document(MANIFEST, manifest))
 
 
-def _write_entries(entries: QuerySet[ProvisioningLog], log: LineFile, chains: LineFile) -> None:
+def _write_entries(entries: QuerySet[ProvisioningLog], sealed: LineFile, chains: LineFile) -> None:
     """Write every entry as it was hashed, and of every chain where it began and stood in the quarter."""
     head: dict[str, Any] = {}
     columns = ("chain", "sequence", "previous_hash", "entry_hash", "canonical")
     with closing(entries.order_by("chain", "sequence").values(*columns).iterator(chunk_size=_CHUNK)) as rows:
         for row in rows:
-            log.write({**row, "canonical": b64encode(bytes(row["canonical"])).decode()})
+            sealed.write({**row, "canonical": b64encode(bytes(row["canonical"])).decode()})
             if head and head["chain"] != row["chain"]:
                 chains.write(head)
                 head = {}
@@ -180,6 +186,19 @@ def _write_requests(
         for row in rows:
             file.write(row)
             rendering.append(spreadsheet.line([row[name] for name in columns]))
+
+
+def _require_patience(tenant: Tenant, by: User) -> None:
+    """Keep somebody from reading everything over and over (ASVS 2.4.1)."""
+    lately = ProvisioningLog.objects.filter(
+        chain=tenant.log_chain().key,
+        action=Action.EVIDENCE_EXPORTED,
+        actor=person(by).name,
+        timestamp__gt=clock.now() - timedelta(hours=1),
+    )
+    if lately.count() >= MOST_EXPORTS_AN_HOUR:
+        log.warning("export_throttled", tenant=str(tenant.pk), actor=person(by).name)
+        raise DomainError(f"You have exported {MOST_EXPORTS_AN_HOUR} times within an hour. Wait, then export again.")
 
 
 @transactional

@@ -218,7 +218,7 @@ GUARDS: Final = (
     Guard(
         "redaction",
         "No secret appears in a log, an error or a page.",
-        ("test_a_secret_is_found_nowhere_after_rotation_and_provisioning_with_errors_that_echo_it",),
+        ("test_s15_a_secret_is_found_nowhere_after_rotation_and_provisioning_with_errors_that_echo_it",),
         replaced("core_app.redaction:_forms", lambda _secret: ()),
     ),
 )
