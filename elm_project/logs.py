@@ -53,7 +53,8 @@ LOGGING: Final[dict[str, Any]] = {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "gunicorn.error": {"handlers": [], "propagate": True},
-        "gunicorn.access": {"handlers": [], "propagate": True, "level": "INFO"},
+        # Its lines hold whole addresses, and with them what was searched for and codes of a sign-in
+        "gunicorn.access": {"handlers": [], "propagate": True, "level": "WARNING"},
     },
 }
 
