@@ -43,7 +43,7 @@ class Size:
 
 IS_ASSURANCE = bool(os.environ.get("ELM_ASSURANCE"))
 SEEDS = int(os.environ.get("ELM_SIMULATION_SEEDS", "200" if IS_ASSURANCE else "1"))
-SMALL = Size.chosen(25, 3, 30) if IS_ASSURANCE else Size.chosen(12, 2, 30)
+SMALL = Size.chosen(12, 2, 30)
 LARGE = Size.chosen(5000, 50, 90)
 
 
