@@ -12,7 +12,7 @@ from requests_app.models import EnvironmentRequest
 from tests.factories import People, make_request
 from tests.screens import ADD, client_of, dialog_of, state_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite]
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime
 
 import pytest
@@ -71,6 +72,7 @@ def test_s1_what_cannot_be_stored_is_refused_in_words_by_every_way_in(
     assert not EnvironmentRequest.objects.exists()
 
 
+@pytest.mark.sqlite
 def test_s2_markup_in_every_text_stays_text_on_every_page_in_mail_and_in_the_log(people: People, settings) -> None:
     settings.NOTIFICATIONS_SINK = False
     for person in (people.requester, people.approver, people.auditor):
@@ -104,6 +106,7 @@ def test_s2_markup_in_every_text_stays_text_on_every_page_in_mail_and_in_the_log
     assert all(sent.content_subtype == "plain" and not sent.alternatives for sent in mail.outbox)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "name", ["FIN\r\nSet-Cookie: a=b", "x%0d%0aSet-Cookie:%20a=b", '"; filename=evil.exe', "../../etc/passwd"]
 )
@@ -128,6 +131,7 @@ ATTACKS = {
 }
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_s5_a_hostile_document_is_refused_with_the_path_of_what_is_wrong(
     people: People,
@@ -140,6 +144,7 @@ def test_s5_a_hostile_document_is_refused_with_the_path_of_what_is_wrong(
     assert not EnvironmentRequest.objects.exists()
 
 
+@pytest.mark.sqlite
 def test_s5_ten_megabytes_are_refused_and_unknown_fields_set_nothing(
     people: People,
     post: Post,  # noqa: F811 - a fixture
@@ -175,6 +180,7 @@ QUERIES = [
 ]
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("probe", ["requester__password__startswith=a", "_to_field=password", "o=requester__email"])
 def test_s7_a_list_gives_nothing_away_about_fields_that_it_does_not_show(people: People, probe: str) -> None:
     make_request(people=people)
@@ -195,7 +201,8 @@ def test_s11_no_list_breaks_on_what_is_written_into_its_address(people: People) 
     for query in QUERIES:
         assert client.get(f"{reverse(LIST)}?{query}").status_code in (200, 302, 400), query
     for number, name in enumerate(LISTS.values()):
-        for query in QUERIES[number % 10 :: 10]:
+        # Every query on every list in `make assurance`, else every fourth list with the next of them
+        for query in QUERIES if os.environ.get("ELM_ASSURANCE") == "1" else QUERIES[number : number + 1][number % 4 :]:
             status = client.get(f"{reverse(name)}?{query}").status_code
             assert status in (200, 302, 400, 403), (name, query)
     for key in ("%00", "1%27--", "1 OR 1=1", "_5B", "\u2066", "9" * 400):
@@ -203,6 +210,7 @@ def test_s11_no_list_breaks_on_what_is_written_into_its_address(people: People) 
     assert set(connection.introspection.table_names()) == tables
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "given",
     [
