@@ -10,7 +10,7 @@ PACKAGES := $(patsubst %/__init__.py,%,$(wildcard *_app/__init__.py)) elm_projec
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 ARGS ?=
 
-.PHONY: help install demo run worker beat flower format lint types imports migrations deploy audit check test assurance docs restore-drill screenshots selfcheck lock
+.PHONY: help install demo run worker beat flower format lint types imports migrations deploy audit sbom check test assurance docs restore-drill screenshots selfcheck lock
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,8 +61,12 @@ deploy: $(DEV) ## Check the settings of a sample production installation
 	@echo "manage.py check --deploy, as in tests/production.env"
 	@export $$(grep -v '^#' tests/production.env); $(MANAGE) check --deploy --fail-level WARNING
 
-audit: $(DEV) ## Ask whether a locked package has a known vulnerability
+audit: $(DEV) ## Ask whether a locked package was withdrawn or has a known vulnerability
 	@$(BIN)/python requirements/audit.py
+
+sbom: $(DEV) ## Write the bill of materials of what is locked (CycloneDX) to sbom.cdx.json
+	@PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file sbom.cdx.json
 
 check: lint types imports migrations deploy audit ## Everything that is checked without running the tests
 

@@ -12,6 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 MASK = "***"
+_SECRET_NAMES = re.compile(
+    r"(?i)pass(word|phrase)|secret|token|authorization|cookie|api_?key|private_?key|assertion|csrf|connection_string"
+)
+# Names that only speak of one of these; their values are public
+_PUBLIC_NAMES = frozenset({"secret_name", "lease_token", "secret_version", "token_file"})
 _SHORTEST = 8  # a shorter text is no secret, and masking it would garble honest words
 _MOST = 4_000  # forms of secrets; those that were held longest ago go first
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.+?)-----END", re.DOTALL)
@@ -53,6 +58,14 @@ def without_secrets(text: str) -> str:
     for secret in _longest_first:
         text = text.replace(secret, MASK)
     return text
+
+
+def mask_names(_logger: Any, _name: str, event: Any) -> Any:
+    """Mask what a line of the log calls a secret, whether we hold it or not (a processor before the rendering)."""
+    return {
+        name: MASK if _SECRET_NAMES.search(name) and name not in _PUBLIC_NAMES else value
+        for name, value in event.items()
+    }
 
 
 def mask_line(_logger: Any, _name: str, line: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig, apps
 from django.contrib import admin
 from django.db.models.signals import post_migrate
 
 from accounts_app import roles
-from elm_project import checks
+from elm_project import checks, correlation, startup, worker
 
 
 class ElmProjectConfig(AppConfig):
@@ -22,4 +24,8 @@ class ElmProjectConfig(AppConfig):
         last = [config for config in apps.get_app_configs() if config.models_module][-1]
         post_migrate.connect(roles.synchronise, sender=last, dispatch_uid="synchronise roles")
         checks.register()
+        import_module("elm_project.defaults_checks").register()  # it needs the models
+        correlation.connect()
+        startup.connect()
+        worker.connect()
         admin.site.index_title = "Overview"

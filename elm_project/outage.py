@@ -36,8 +36,8 @@ def handler500(request: HttpRequest) -> HttpResponse:
     if outage is Outage.READ_ONLY:
         _Refusals.at = time.monotonic()
     if "HX-Request" in request.headers:
-        return _in_the_dialog(request, outage)
-    return _answer(render(request, "503.html", {"text": outage.value, "sent": _sent(request)}, status=503))
+        return _later(in_the_dialog(request, outage.value))
+    return _later(render(request, "503.html", {"text": outage.value, "sent": _sent(request)}, status=503))
 
 
 def read_only_banner(request: HttpRequest) -> dict[str, Any]:
@@ -47,14 +47,15 @@ def read_only_banner(request: HttpRequest) -> dict[str, Any]:
     return {"read_only_since": datetime.now(UTC) - timedelta(seconds=ago)}
 
 
-def _in_the_dialog(request: HttpRequest, outage: Outage) -> HttpResponse:
-    """Say it above the dialog's fields, which stay as they are; htmx shows nothing of an answer whose status is 5xx."""
-    answer = render(request, "outage_in_dialog.html", {"text": outage.value})
+def in_the_dialog(request: HttpRequest, text: str) -> HttpResponse:
+    """Say it above the dialog's fields, which stay as they are; htmx shows nothing of an answer that is an error."""
+    answer = render(request, "outage_in_dialog.html", {"text": text})
     answer["HX-Retarget"], answer["HX-Reswap"], answer["HX-Reselect"] = "#dialog-form", "afterbegin", "#outage"
-    return _answer(answer)
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
-def _answer(answer: HttpResponse) -> HttpResponse:
+def _later(answer: HttpResponse) -> HttpResponse:
     answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
     answer["Cache-Control"] = "no-store"
     return answer

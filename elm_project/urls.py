@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from requests_app.api import api
 
+handler400 = "elm_project.refusals.handler400"
 handler500 = "elm_project.outage.handler500"
 
 urlpatterns = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging.config
 from collections.abc import Callable
 from typing import Any, Final
 
 from celery import bootsteps, signals
 from celery.worker import consumer
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Message
 
@@ -15,6 +17,17 @@ from elm_project.eviction import ADVICE, KEEPS, complaint, eviction_policy
 # What reading a message raises whose parts are missing or of another type. With Redis, Celery takes some of them for a
 # lost connection, connects anew and meets the same message again, without end.
 _MALFORMED: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def connect() -> None:
+    """Let worker and beat log as everything else does; Celery would add lines of its own form."""
+    signals.setup_logging.connect(_log_as_json, dispatch_uid="one log stream")
+
+
+def _log_as_json(loglevel: int | str | None = None, **_facts: Any) -> None:
+    logging.config.dictConfig(settings.LOGGING)
+    if loglevel:
+        logging.getLogger().setLevel(loglevel)
 
 
 class KeepsMessages(bootsteps.StartStopStep):

@@ -20,7 +20,7 @@ from core_app.errors import DomainError
 
 @dataclass(slots=True)
 class LineFile:
-    """A file of JSON documents, one a line (NDJSON), whose digest grows with it: nothing is read twice."""
+    """A file of lines, as a rule one JSON document each (NDJSON), whose digest grows with it: nothing is read twice."""
 
     stream: IO[bytes]
     lines: int = 0
@@ -32,6 +32,11 @@ class LineFile:
         line = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
         self._append(line + b"\n")
         self.lines += 1
+
+    def append(self, content: bytes) -> None:
+        """Append bytes that are written elsewhere, whole lines of them."""
+        self._append(content)
+        self.lines += content.count(b"\n")
 
     def facts(self) -> dict[str, Any]:
         """Return what the manifest says about the file."""
@@ -52,7 +57,7 @@ class StagedFolder:
 
     @contextmanager
     def line_file(self, name: str) -> Iterator[LineFile]:
-        """Yield a new file of JSON lines that is on the disk when the block ends."""
+        """Yield a new file of lines that is on the disk when the block ends."""
         with (self.path / name).open("xb") as stream:
             yield LineFile(stream)
             _to_disk(stream)

@@ -6,10 +6,12 @@ import errno
 from base64 import b64encode
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts_app.models import Tenant, User
@@ -24,6 +26,7 @@ from audit_app.verify import verify_log
 from core_app import clock, tenancy
 from core_app.errors import DomainError
 from core_app.transactions import transactional
+from evidence_app import spreadsheet
 from evidence_app.folder import LineFile, StagedFolder, staged
 from evidence_app.permissions import require_auditor, visible_entries, visible_requests
 from evidence_app.quarters import Quarter, quarter_named
@@ -31,14 +34,18 @@ from evidence_app.snapshot import snapshot
 from requests_app.fields import COLUMNS, readable
 from requests_app.models import EnvironmentRequest
 
+log = structlog.get_logger(__name__)
+
 FORMAT: Final = "elm-evidence-1"
 LOG, CHAINS, REQUESTS, MANIFEST = "log.ndjson", "chains.ndjson", "requests.ndjson", "manifest.json"
+REQUESTS_CSV: Final = "requests.csv"
 # Column of the requests' file → the specification's name, empty when the field is ours
 _REQUEST_COLUMNS: Final = {
     EnvironmentRequest._meta.get_field(column.name).attname: column.seed  # type: ignore[union-attr]
     for column in COLUMNS
     if column.name in readable(Role.AUDITOR)
 }
+MOST_EXPORTS_AN_HOUR: Final = 20  # of one person and tenant: an export reads and verifies a whole quarter
 _CHUNK = 2000  # rows in memory at a time
 _MOST_FINDINGS = 100
 _ADVICE: Final = {
@@ -90,7 +97,7 @@ def export_evidence(tenant_id: UUID, quarter: str, folder: Path, *, by: User) ->
         PermissionRefused: the person does not audit the tenant.
         SignInAgainError: their last sign-in is not recent.
         NotExportedError: the folder cannot be written; the attempt is logged.
-        DomainError: no such quarter, or the folder exists.
+        DomainError: no such quarter, the folder exists, or too many exports within an hour.
     """
     with tenancy.of(tenant_id):
         return _export(tenant_id, quarter_named(quarter, clock.now()), folder, by)
@@ -100,6 +107,7 @@ def _export(tenant_id: UUID, period: Quarter, folder: Path, by: User) -> Evidenc
     tenant = Tenant.objects.get(pk=tenant_id)
     reach = require_auditor(by, tenant)
     require_fresh_sign_in(by, "An export of evidence")
+    _require_patience(tenant, by)
     try:
         with staged(folder.absolute()) as stage:
             evidence = _written(stage, tenant, period, reach)
@@ -116,10 +124,10 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
     """Write everything as it was at one moment, the manifest last."""
     with snapshot():
         entries = visible_entries(reach, tenant).filter(timestamp__gte=quarter.begin, timestamp__lt=quarter.end)
-        with stage.line_file(LOG) as log, stage.line_file(CHAINS) as chains:
-            _write_entries(entries, log, chains)
-        with stage.line_file(REQUESTS) as requests:
-            _write_requests(visible_requests(reach, tenant), entries, requests)
+        with stage.line_file(LOG) as sealed, stage.line_file(CHAINS) as chains:
+            _write_entries(entries, sealed, chains)
+        with stage.line_file(REQUESTS) as requests, stage.line_file(REQUESTS_CSV) as rendering:
+            _write_requests(visible_requests(reach, tenant), entries, requests, rendering)
         report = verify_log(tenant.pk)
     manifest = {
         "format": FORMAT,
@@ -129,9 +137,17 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
         "quarter_has_ended": quarter.end <= clock.now(),
         "tenant": {"id": str(tenant.pk), "name": tenant.name, "entra_tenant_id": str(tenant.entra_tenant_id)},
         "scope": "tenant" if tenant.pk in reach.tenants else "business units",
-        "counts": {"entries": log.lines, "chains": chains.lines, "requests": requests.lines},
+        "counts": {"entries": sealed.lines, "chains": chains.lines, "requests": requests.lines},
         "columns": {REQUESTS: {name: seed for name, seed in _REQUEST_COLUMNS.items() if seed}},
-        "files": {LOG: log.facts(), CHAINS: chains.facts(), REQUESTS: requests.facts()},
+        "files": {
+            LOG: sealed.facts(),
+            CHAINS: chains.facts(),
+            REQUESTS: requests.facts(),
+            REQUESTS_CSV: rendering.facts(),
+        },
+        "renderings": {
+            REQUESTS_CSV: {"of": REQUESTS, "encoding": spreadsheet.ENCODING, "rule": spreadsheet.RULE},
+        },
         "verification": {
             "ok": report.ok,
             "findings": len(report.findings),
@@ -141,13 +157,13 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
     return Evidence(stage.target, manifest, stage.write_document(MANIFEST, manifest))
 
 
-def _write_entries(entries: QuerySet[ProvisioningLog], log: LineFile, chains: LineFile) -> None:
+def _write_entries(entries: QuerySet[ProvisioningLog], sealed: LineFile, chains: LineFile) -> None:
     """Write every entry as it was hashed, and of every chain where it began and stood in the quarter."""
     head: dict[str, Any] = {}
     columns = ("chain", "sequence", "previous_hash", "entry_hash", "canonical")
     with closing(entries.order_by("chain", "sequence").values(*columns).iterator(chunk_size=_CHUNK)) as rows:
         for row in rows:
-            log.write({**row, "canonical": b64encode(bytes(row["canonical"])).decode()})
+            sealed.write({**row, "canonical": b64encode(bytes(row["canonical"])).decode()})
             if head and head["chain"] != row["chain"]:
                 chains.write(head)
                 head = {}
@@ -161,14 +177,35 @@ def _write_entries(entries: QuerySet[ProvisioningLog], log: LineFile, chains: Li
         chains.write(head)
 
 
-def _write_requests(requests: QuerySet[EnvironmentRequest], entries: QuerySet[ProvisioningLog], file: LineFile) -> None:
-    """Write the requests to which something happened in the quarter, as they stand now, under their columns' names."""
+def _write_requests(
+    requests: QuerySet[EnvironmentRequest], entries: QuerySet[ProvisioningLog], file: LineFile, rendering: LineFile
+) -> None:
+    """Write the requests to which something happened in the quarter, as they stand now, under their columns' names.
+
+    They are written twice: as they are, and rendered for a spreadsheet.
+    """
     happened = Exists(entries.filter(environment_request=OuterRef("pk")))
     people = ("requester__upn", "approver__upn", "business_unit__name")
-    chosen = requests.filter(happened).order_by("number").values(*_REQUEST_COLUMNS, *people)
+    columns = (*_REQUEST_COLUMNS, *people)
+    chosen = requests.filter(happened).order_by("number").values(*columns)
+    rendering.append(spreadsheet.head(columns))
     with closing(chosen.iterator(chunk_size=_CHUNK)) as rows:
         for row in rows:
             file.write(row)
+            rendering.append(spreadsheet.line([row[name] for name in columns]))
+
+
+def _require_patience(tenant: Tenant, by: User) -> None:
+    """Keep somebody from reading everything over and over (ASVS 2.4.1)."""
+    lately = ProvisioningLog.objects.filter(
+        chain=tenant.log_chain().key,
+        action=Action.EVIDENCE_EXPORTED,
+        actor=person(by).name,
+        timestamp__gt=clock.now() - timedelta(hours=1),
+    )
+    if lately.count() >= MOST_EXPORTS_AN_HOUR:
+        log.warning("export_throttled", tenant=str(tenant.pk), actor=person(by).name)
+        raise DomainError(f"You have exported {MOST_EXPORTS_AN_HOUR} times within an hour. Wait, then export again.")
 
 
 @transactional

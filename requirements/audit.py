@@ -1,11 +1,13 @@
-"""Ask the advisory service about every locked package; say so, instead of failing, when it cannot be reached.
+"""Ask the advisory service and the index about every locked package; say so, instead of failing, when out of reach.
 
-Ends with 1 only for known vulnerabilities. That the service is out of reach is found out with one package first.
+Ends with 1 only for known vulnerabilities and withdrawn (yanked) versions. That the advisory service is out of reach is
+found out with one package first.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -29,8 +31,46 @@ def ask(*locks: Path) -> tuple[list[dict[str, Any]], str]:
     return (packages if any("vulns" in package for package in packages) else []), answer.stderr
 
 
+def withdrawn(*locks: Path) -> list[str] | None:
+    """Return what the index says about versions that were withdrawn; None when it does not answer."""
+    uv = Path(sys.executable).with_name("uv")
+    command = [uv, "pip", "compile", "--no-deps", "--no-header", "--universal", "--python-version=3.11", *locks]
+    environment = {**os.environ, "UV_DEFAULT_INDEX": os.environ.get("UV_DEFAULT_INDEX") or _index()}
+    try:
+        answer = subprocess.run(
+            command, capture_output=True, text=True, env={k: v for k, v in environment.items() if v}
+        )
+    except OSError:
+        return None
+    if answer.returncode:
+        return None
+    return [line.removeprefix("warning: ") for line in answer.stderr.splitlines() if " is yanked" in line]
+
+
+def _index() -> str:
+    """Return the index that pip is configured with; uv knows nothing of it."""
+    for setting in (":env:.index-url", "global.index-url", "user.index-url"):
+        answer = subprocess.run([sys.executable, "-m", "pip", "config", "get", setting], capture_output=True, text=True)
+        if not answer.returncode:
+            return answer.stdout.strip()
+    return ""
+
+
 def main() -> int:
     """Print the findings; return the exit code."""
+    return max(_of_the_index(), _of_the_advisories())
+
+
+def _of_the_index() -> int:
+    found = withdrawn(*LOCKS)
+    if found is None:
+        print("Withdrawn versions were not looked for: the index cannot be reached from here.")
+        return 0
+    print(*found, f"index: {len(found)} locked versions were withdrawn.", sep="\n")
+    return 1 if found else 0
+
+
+def _of_the_advisories() -> int:
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as probe:
         probe.write(PROBE)
         probe.flush()

@@ -161,7 +161,7 @@ class _Story:
 
     def _start_web(self, web: socket.socket) -> None:
         gunicorn = ("-m", "gunicorn", "elm_project.wsgi", "--worker-class", "gthread", "--threads", "8")
-        options = ("--bind", f"fd://{web.fileno()}", "--no-control-socket", "--access-logfile", "-")
+        options = ("--bind", f"fd://{web.fileno()}", "--no-control-socket")
         self.supervisor.start("web", *gunicorn, *options, pass_fds=(web.fileno(),))
 
     def _ready_document(self) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from core_app import clock
 from core_app.errors import InvalidInputError, PermissionRefused
 from core_app.text import clean, unstorable_reason
 from core_app.transactions import transactional
+from microsoft_cloud.fields import is_guid
 from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest, RequestCounter
 from requests_app.permissions import creation_refusal, require_edit
@@ -174,19 +175,24 @@ def _cleaned(fields: Mapping[str, Any]) -> dict[str, Any]:
         name: clean(value) if isinstance(value, str) and not unstorable_reason(value) else value
         for name, value in fields.items()
     }
-    for name, value in values.items():
-        if name not in REQUESTED:
-            continue
-        field = _field(name)
-        if isinstance(value, str) and (reason := unstorable_reason(value)):
-            problems.append((name, reason))
-        elif isinstance(value, str) and len(value) > (limit := field.max_length or MAX_TEXT):
-            problems.append((name, f"is {len(value)} characters long; use at most {limit}."))
-        elif field.choices and value not in dict(field.flatchoices):
-            problems.append((name, f"{value!r} is not one of the choices."))
+    found = ((name, _problem_of(name, value)) for name, value in values.items() if name in REQUESTED)
+    problems += [(name, problem) for name, problem in found if problem]
     if problems:
         raise InvalidInputError(problems)
     return values
+
+
+def _problem_of(name: str, value: Any) -> str | None:
+    field = _field(name)
+    if isinstance(value, str) and (reason := unstorable_reason(value)):
+        return reason
+    if isinstance(value, str) and len(value) > (limit := field.max_length or MAX_TEXT):
+        return f"is {len(value)} characters long; use at most {limit}."
+    if field.choices and value not in dict(field.flatchoices):
+        return f"{value!r} is not one of the choices."
+    if name == "security_group_id" and value and not is_guid(str(value)):
+        return "must be an object id (a GUID); a group's name belongs into the field for the name."
+    return None
 
 
 def _field(name: str) -> Field[Any, Any]:

@@ -26,6 +26,8 @@ from tests.assurance.runs import ROOT  # noqa: E402
 STAGES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "faults": stages.faults,
     "faults-postgresql": stages.faults_on_postgresql,
+    "asvs": stages.asvs,
+    "asvs-postgresql": stages.asvs_on_postgresql,
     "crash-points": stages.crash_points,
     "guards": stages.guards,
     "worlds": stages.worlds,

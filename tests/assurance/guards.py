@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
 from typing import Final
 
 from provisioning_app.breaker import Permit
 from tests.assurance import without
+from tests.assurance.guard import Guard
+from tests.assurance.guards_hardening import HARDENING
 from tests.assurance.without import nothing, replaced, yes
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """One guard.
-
-    Attributes:
-        name: What it is called on the command line and in the report.
-        keeps: The sentence it keeps true.
-        tests: Names of tests, each of which fails without it.
-        take_out: What removes it from a process.
-        hangs: Whether its tests do not end without it; else they have to fail.
-    """
-
-    name: str
-    keeps: str
-    tests: tuple[str, ...]
-    take_out: Callable[[], None]
-    hangs: bool = False
-
 
 GUARDS: Final = (
     Guard(
@@ -218,7 +199,7 @@ GUARDS: Final = (
     Guard(
         "redaction",
         "No secret appears in a log, an error or a page.",
-        ("test_a_secret_is_found_nowhere_after_rotation_and_provisioning_with_errors_that_echo_it",),
+        ("test_s15_a_secret_is_found_nowhere_after_rotation_and_provisioning_with_errors_that_echo_it",),
         replaced("core_app.redaction:_forms", lambda _secret: ()),
     ),
     Guard(
@@ -233,4 +214,11 @@ GUARDS: Final = (
         ("test_addresses_answer_every_role_as_the_table_of_roles_says",),
         replaced("core_app.admin.actions:ActingAdmin.visible", without.any_row),
     ),
+    Guard(
+        "watchdog",
+        "A turn that blocks is interrupted before its lease ends.",
+        ("test_w13_what_blocks_is_interrupted_before_its_lease_ends_and_what_does_not_is_left_alone",),
+        replaced("provisioning_app.watchdog:watched", nullcontext),
+    ),
+    *HARDENING,
 )

@@ -13,9 +13,11 @@ GROUPS: Final = {
     "R": "Microsoft's services",
     "T": "Time",
     "C": "Concurrency and business rules",
+    "S": "Hostile input and access",
     "O": "Operations",
 }
 
+# ruff: noqa: E501 - a row of the list is a line
 _LIST: Final = """
 W1 | killed before the intent is committed | claimed again when the lease ends; one creation
 W2 | killed between intent and call | the probe finds nothing; one creation
@@ -111,10 +113,32 @@ C15 | one tenant with thousands of approved requests | the others do not wait fo
 C16 | answers edited to lower the zone | classified again, a rationale needed, logged
 C17 | Zone 2 or 3 without rationale or group; rejection without a word | refused by form, verb and database
 C18 | deleting a request that has a log | refused, with the reason
+S1 | formulas, control characters, joiners, overrides, NUL, half surrogates, 100,000 characters | stored and shown as they are, or refused in words; escaped in CSV, unchanged in the record
+S2 | HTML, script and SVG in every text | text on every page, in mail, in CSV and in the log's screens
+S3 | a comment, an agent or a correlation id that forges a line of the log | data of one record; an id has to match a strict pattern
+S4 | line breaks and quotes where a header is made | refused or neutralised; no error page, no header of theirs
+S5 | duplicate keys, 1e999, NaN, deep nesting, 10 MB, wrong types, unknown fields | 400 or 413 with the path; only listed fields are read
+S6 | every address, as every role, with a foreign tenant's row | 404 as for a row that nobody has; nothing changes
+S7 | lookups and orderings through fields that are not shown | refused or ignored; nothing is given away
+S8 | another tenant's rows through lists, filters, counters, caches | nothing of theirs appears
+S9 | metadata services, other schemes, redirects, user information, mapped addresses | never fetched; shown as text
+S10 | a group id with a path, an OData filter, braces, spaces | a UUID or refused, before anything is asked
+S11 | SQL in filters, orderings, paths | 400 or ignored; never an error of ours
+S12 | a decision from a foreign page; a change by GET | 403; reading changes nothing
+S13 | a session after signing out, after a role or the account was taken away | refused at the next request
+S14 | guessed passwords; a flood of exports | slowed down, in words, and logged
+S15 | a canary secret in remote errors | found in no log, table or page
+S16 | next= to a foreign site | never followed
+S17 | a hostile bundle for the verifier: zip bomb, path traversal, links | bounded; nothing outside its folder; exit code 2
+S18 | an auditor writes; an approver writes beyond a decision; a requester reads others' comments | refused, and in the log stream
+O1 | a superuser or the owner of the log as database role | production does not start
+O2 | DEBUG, default keys and every unsafe default | production does not start
+O3 | a missing migration | not ready
+O6 | a vulnerable or withdrawn dependency | the check fails
 O7 | restore drill | the verification passes; recovery point and time are recorded
 """
 
-ITEM_IN_NAME: Final = re.compile(r"test_([wqrtdc])0*(\d+)_|test_(o)0*(7)_")
+ITEM_IN_NAME: Final = re.compile(r"test_([wqrtdcso])0*(\d+)_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +164,5 @@ def item_of(test: str) -> str | None:
     found = ITEM_IN_NAME.search(test)
     if found is None:
         return None
-    letter, number = (part for part in found.groups() if part)
+    letter, number = found.groups()
     return f"{letter.upper()}{number}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.assurance.access import access_matrix
+from tests.assurance.asvs import REQUIREMENTS, Requirement
 from tests.assurance.items import GROUPS, ITEMS
 from tests.assurance.runs import Ended
 
@@ -25,8 +26,17 @@ def report(stages: Stages) -> str:
     """Return the report as Markdown."""
     wanting = shortcomings(stages)
     verdict = "No red line." if not wanting else "\n".join(f"* {_BAD} {line}" for line in wanting)
-    parts = [_HEAD, verdict, *_faults(stages), *_guards(stages), *_crash_points(stages)]
-    parts += [*_rows(stages), *access_matrix(stages.get("access")), *_histories(stages)]
+    parts = [
+        _HEAD,
+        verdict,
+        *_faults(stages),
+        *asvs_section(stages),
+        *_guards(stages),
+        *_crash_points(stages),
+        *_rows(stages),
+        *access_matrix(stages.get("access")),
+        *_histories(stages),
+    ]
     return "\n".join(parts) + "\n"
 
 
@@ -48,7 +58,54 @@ def shortcomings(stages: Stages) -> list[str]:
             for test in guard["tests"]
             if not guard["is_missed"]
         ),
+        *shortcomings_of_asvs(stages),
     ]
+
+
+def shortcomings_of_asvs(stages: Stages) -> list[str]:
+    """Return what is open in the table of ASVS items, and which items' tests did not pass."""
+    tests = _tests_by_name(stages, "asvs", "asvs-postgresql")
+    return [
+        *(
+            f"ASVS {each.number} is open: its test is expected in {each.expected_in}."
+            for each in REQUIREMENTS
+            if each.expected_in
+        ),
+        *(
+            f"ASVS {each.number} is not held by its tests."
+            for each in REQUIREMENTS
+            if each.tests and not _holds(each, tests)
+        ),
+    ]
+
+
+def asvs_section(stages: Stages) -> Iterator[str]:
+    """Yield the table of ASVS items."""
+    tests = _tests_by_name(stages, "asvs", "asvs-postgresql")
+    yield "\n## OWASP ASVS 5.0\n\nThe items that bind here. What is left out has its reason."
+    yield "\n| Item | Level | Asks for | Tests | Left out | Result |\n|---|---|---|---|---|---|"
+    for each in REQUIREMENTS:
+        shown = "<br>".join(f"`{name}`" for name in each.tests) or "none"
+        result = f"{_BAD} open: `{each.expected_in}`" if each.expected_in else _GOOD if _holds(each, tests) else _BAD
+        yield f"| {each.number} | {each.level} | {each.says} | {shown} | {each.omitted} | {result} |"
+
+
+def _holds(requirement: Requirement, tests: Mapping[str, list[Any]]) -> bool:
+    """Say whether every test of an item passed somewhere and failed nowhere."""
+    good = (Ended.PASSED, Ended.SKIPPED)
+    return all(
+        any(test["ended"] == Ended.PASSED for test in tests[name])
+        and all(test["ended"] in good for test in tests[name])
+        for name in requirement.tests
+    )
+
+
+def _tests_by_name(stages: Stages, *names: str) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = defaultdict(list)
+    for name in names:
+        for test in (stages.get(name) or {}).get("tests", ()):
+            found[test["name"].split("[")[0]].append(test)
+    return found
 
 
 def _passed_of(stages: Stages) -> dict[str, int]:

@@ -12,6 +12,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from tests.assurance.asvs import NAMED
 from tests.assurance.guards import GUARDS, Guard
 from tests.assurance.items import item_of
 from tests.assurance.runs import Ended, Test, place_of, pytest
@@ -49,6 +50,22 @@ def faults_on_postgresql() -> Found:
         environment = {"ELM_ASSURANCE": "1", "DATABASE_URL": url}
         selection = "fault and not crash_points and not broker"
         return _tests(pytest("-m", selection, "-n2", "--dist=worksteal", environment=environment))
+
+
+@timed
+def asvs() -> Found:
+    """Run the tests that the table of ASVS items names, on SQLite."""
+    places = list(dict.fromkeys(place_of(test) for test in NAMED))
+    return _tests(pytest(*places, "-n2", "--dist=worksteal", environment={"ELM_ASSURANCE": "1"}))
+
+
+@timed
+def asvs_on_postgresql() -> Found:
+    """Run those once more on PostgreSQL, where some of them run only."""
+    places = list(dict.fromkeys(place_of(test) for test in NAMED))
+    with servers.postgresql() as url:
+        environment = {"ELM_ASSURANCE": "1", "DATABASE_URL": url}
+        return _tests(pytest(*places, "-m", "postgres", "-n2", environment=environment))
 
 
 @timed

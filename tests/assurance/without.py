@@ -6,6 +6,7 @@ tests then have to fail.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,6 +15,8 @@ from typing import Any
 
 from celery import current_app
 from django.apps import apps
+from django.conf import settings
+from django.contrib.admin import ModelAdmin
 from django.db.models import F
 from django.http import Http404
 
@@ -45,6 +48,43 @@ def nothing(*_arguments: Any, **_options: Any) -> None:
 def yes(*_arguments: Any, **_options: Any) -> bool:
     """Say yes."""
     return True
+
+
+def no(*_arguments: Any, **_options: Any) -> bool:
+    """Say no."""
+    return False
+
+
+class Everything:
+    """A collection that holds whatever one looks for."""
+
+    def __contains__(self, _name: object) -> bool:
+        """Hold it."""
+        return True
+
+
+def lines_as_they_come() -> None:
+    """Write the log stream as people used to: the words of an event as they are."""
+    for handler in logging.getLogger().handlers:
+        formatter: Any = handler.formatter
+        *steps, _masked = formatter.processors
+        formatter.processors = (*steps[:-1], lambda _logger, _name, event: f"{event['level']}: {event['event']}")
+
+
+def no_limits_of_a_request() -> None:
+    """Read whatever is sent."""
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = None
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = settings.DATA_UPLOAD_MAX_NUMBER_FILES = None
+
+
+def no_content_policy() -> None:
+    """Let a page run what it likes."""
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": {"default-src": ["*", "'unsafe-inline'", "'unsafe-eval'"]}}
+
+
+def unscoped_rows(screen: Any, request: Any) -> Any:
+    """Stand in for GovernedAdmin.get_queryset without the scope."""
+    return ModelAdmin.get_queryset(screen, request)
 
 
 def no_triggers_of(app: str) -> Callable[[], None]:

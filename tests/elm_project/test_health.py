@@ -48,7 +48,7 @@ def test_a_probe_is_only_asked(client):
     assert client.head("/health/live").status_code == 200
 
 
-def test_a_missing_migration_is_not_ready(client, settings):
+def test_o3_a_missing_migration_is_not_ready(client, settings):
     settings.MIGRATION_MODULES = {"provisioning_app": "tests.elm_project.migrations"}
     assert client.get("/health/ready").json() == {"ready": "red"}
     assert client.get("/health/live").status_code == 200

@@ -36,6 +36,33 @@ def test_the_hosts_of_a_service_are_trusted(service, url):
     PUBLIC.require_trusted(service, url)
 
 
+@pytest.mark.parametrize("service", [Service.BAP, Service.DATAVERSE, Service.GRAPH, Service.KEY_VAULT])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/metadata/identity",
+        "https://169.254.169.254/metadata/identity",
+        "https://[::ffff:169.254.169.254]/",
+        "https://[::1]/",
+        "https://2852039166/",
+        "https://0xa9fea9fe/",
+        "https://127.0.0.1:443/",
+        "https://localhost/",
+        "https://metadata.azure.internal/",
+        "https://169.254.169.254.nip.io/",
+        "https://graph.microsoft.com@169.254.169.254/",
+        "https://169.254.169.254\\@graph.microsoft.com/",
+        "https://graph.microsoft.com%2f@169.254.169.254/",
+        "file:///etc/passwd",
+        "gopher://graph.microsoft.com/",
+        "ftp://graph.microsoft.com/",
+    ],
+)
+def test_s9_no_address_of_this_network_or_of_another_scheme_is_ever_fetched(service, url):
+    with pytest.raises(UntrustedUrlError):
+        PUBLIC.require_trusted(service, url)
+
+
 @pytest.mark.parametrize(
     ("service", "url"),
     [

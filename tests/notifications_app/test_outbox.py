@@ -88,7 +88,7 @@ def test_a_mail_server_that_is_down_is_tried_again_later_and_given_up_in_the_end
     assert message.last_error == "ConnectionRefusedError"
 
 
-def test_a_line_break_cannot_forge_a_mail_header(people, settings):
+def test_s4_a_line_break_cannot_forge_a_mail_header(people, settings):
     settings.NOTIFICATIONS_SINK = False
     announce(
         Event.READY,

@@ -127,7 +127,7 @@ def assert_hidden(rotating: Rotating, secrets: tuple[str, ...], written: str) ->
     assert stored_anywhere(secrets) == []
 
 
-def test_a_secret_is_found_nowhere_after_rotation_and_provisioning_with_errors_that_echo_it(rotating, written):
+def test_s15_a_secret_is_found_nowhere_after_rotation_and_provisioning_with_errors_that_echo_it(rotating, written):
     world = rotating.world
     echo(world)
     requests = [world.approved(Zone.ZONE_2) for _ in range(2)]
@@ -179,7 +179,7 @@ def test_an_error_that_nobody_foresaw_shows_no_secret_in_the_workers_log(rotatin
     assert_hidden(rotating, (*PARTS, rotating.stored(NEXT).value), text)
 
 
-def test_a_broken_page_shows_no_secret(rotating, monkeypatch):
+def test_s15_a_broken_page_shows_no_secret(rotating, monkeypatch):
     def broken(*args: Any, **options: Any) -> None:
         raise ZeroDivisionError(CANARY)
 

@@ -254,7 +254,7 @@ def test_a_dialog_is_sent_back_to_the_page_also_when_the_person_is_refused(peopl
     assert (accepted.status_code, accepted["HX-Redirect"]) == (200, page_of(request))
 
 
-def test_a_button_needs_the_token_that_a_foreign_page_does_not_have(people: People) -> None:
+def test_s12_a_button_needs_the_token_that_a_foreign_page_does_not_have(people: People) -> None:
     request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
     client = client_of(people.approver, enforce_csrf_checks=True)
 

@@ -133,7 +133,7 @@ def test_every_saved_view_is_a_tab_and_the_chosen_one_is_lit(people: People) -> 
     "probe",
     ["content_hash__startswith", "requester__password__startswith", "tenant__name", "gate__parties__person_key"],
 )
-def test_a_list_cannot_be_used_to_probe_fields(people: People, probe: str) -> None:
+def test_s7_a_list_cannot_be_used_to_probe_fields(people: People, probe: str) -> None:
     make_request(people=people)
 
     assert client_of(people.requester).get(reverse(LIST), {probe: "a"}).status_code == 400

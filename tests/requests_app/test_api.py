@@ -195,7 +195,7 @@ def test_an_error_of_ours_tells_nothing_and_is_logged(
     assert "intake_broke" in caplog.text
 
 
-def test_a_caller_is_slowed_down(people: People, post: Post) -> None:
+def test_s14_a_caller_is_slowed_down(people: People, post: Post) -> None:
     payload = payload_of(people)
     statuses = {post(payload).status_code for _ in range(130)}
     assert statuses == {201, 200, 429}
