@@ -14,7 +14,7 @@ from accounts_app.scope import granted_tenants
 from core_app import tenancy
 
 # Where people come in, and their tenant is not known yet
-SIGN_IN_ADDRESSES: Final = ("/admin/login/", "/accounts/")
+SIGN_IN_ADDRESSES: Final = ("/admin/login/", "/sign-in/")
 # The tenant of those who have none: no row is of it, but accounts without a tenant are shown beside it
 NO_TENANT: Final = UUID(int=0)
 

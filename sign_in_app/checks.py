@@ -24,7 +24,7 @@ def people_can_sign_in(**_options: Any) -> list[CheckMessage]:
             Error(
                 "Nobody can sign in with Microsoft Entra.",
                 hint="Register an application for sign-in; set ELM_SIGN_IN_CLIENT_ID and ELM_SIGN_IN_SECRET_FILE.",
-                id="elm.E021",
+                id="elm.E030",
             )
         )
     if settings.STEP_UP_MINUTES > 60 or settings.SESSION_IDLE_MINUTES > 480 or settings.SESSION_HOURS > 24:
@@ -32,7 +32,7 @@ def people_can_sign_in(**_options: Any) -> list[CheckMessage]:
             checks.Warning(
                 "A sign-in holds for very long.",
                 hint="ELM_STEP_UP_MINUTES up to 60, ELM_SESSION_IDLE_MINUTES up to 480, ELM_SESSION_HOURS up to 24.",
-                id="elm.W021",
+                id="elm.W030",
             )
         )
     return found

@@ -58,6 +58,7 @@ TABLES: Final[dict[str, tuple[str, str]]] = {
         provisioning_app.steprecord            LMOU     -
         requests_app.environmentrequest        RACLMOU  R
         requests_app.intakereceipt             OU       -
+        sign_in_app.groupmapping               LOU      L
         """.strip().splitlines(),
     )
 }
@@ -109,6 +110,9 @@ VERBS: Final[dict[str, Verb]] = {
     "accounts_app_tenantidentity_rotate": Verb(unit="O"),
     "accounts_app_tenantsettings_confirm": Verb(unit="L"),
     "accounts_app_tenantsettings_reject": Verb(unit="L"),
+    "accounts_app_user_deactivate": Verb(unit="L"),
+    "accounts_app_user_end_sessions": Verb(unit="LO"),
+    "accounts_app_user_reactivate": Verb(unit="L", is_offered=False),
     "evidence_app_accessreview_sign": Verb(unit="LU"),
     "provisioning_app_environment_quarantine": Verb(**_OPERATED),
     "provisioning_app_environment_release": Verb(**_OPERATED, is_offered=False),
@@ -128,6 +132,8 @@ VERBS: Final[dict[str, Verb]] = {
     "requests_app_environmentrequest_submit": Verb(own="R", standing="draft"),
     "requests_app_environmentrequest_unshare": Verb(own=_ALL, unit="L", tenant="L"),
     "requests_app_environmentrequest_withdraw": Verb(own=_ALL),
+    "sign_in_app_groupmapping_confirm": Verb(unit="L"),
+    "sign_in_app_groupmapping_end": Verb(unit="L"),
 }
 
 # Addresses of no row: answer to GET and POST without a session, and with one whatever the role
@@ -144,6 +150,9 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
     "admin:jsi18n": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
     "admin:view_on_site": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),
     "admin:": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),  # whatever is no address of the admin
+    "entra_login": (NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),  # without a way to Microsoft, as in these tests
+    "entra_callback": (NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),
+    "sign_in_again": (SIGN_IN, SIGN_IN, OK, OK),
     "api:intake": (NO_SUCH_METHOD, "401", NO_SUCH_METHOD, "401"),
     "api:api-root": (NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),
 }

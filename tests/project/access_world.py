@@ -24,6 +24,8 @@ from provisioning_app.models import PrivilegeReview, ProvisioningRun
 from requests_app import services
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
+from sign_in_app.mappings import Terms as MappingTerms
+from sign_in_app.mappings import propose_mapping
 from tests.factories import People, make_people, make_request, make_tenant, make_user, unit_of
 
 NOBODY, SUPERUSER = "Somebody without a role", "Superuser"
@@ -67,6 +69,7 @@ PLACES: Final[dict[str, tuple[str, str, str]]] = {
     "provisioning_app.steprecord": ("run__request__business_unit", "run__tenant", ""),
     "requests_app.environmentrequest": ("business_unit", "tenant", "requester"),
     "requests_app.intakereceipt": ("request__business_unit", "tenant", ""),
+    "sign_in_app.groupmapping": ("", "tenant", ""),
 }
 # What a row must say so that its buttons have something to do
 STANDING: Final[dict[type[Model], dict[str, Any]]] = {
@@ -173,6 +176,7 @@ def _agreed_by_people(people: People) -> None:
     terms = Terms(now, now + timedelta(days=7), "On holiday.")
     delegate(people.approver, people.second_approver, terms, by=people.approver)
     reviews.take(people.tenant.pk, by=people.auditor)
+    propose_mapping(people.tenant.pk, MappingTerms(uuid4(), "FSI-Auditors", Role.AUDITOR), by=people.governance_lead)
 
 
 def _provisioned(request: EnvironmentRequest, people: People) -> None:
@@ -185,7 +189,7 @@ def _provisioned(request: EnvironmentRequest, people: People) -> None:
     }
     for model in admin.site._registry:
         label, tenant = model._meta.app_label, PLACES[model._meta.label_lower][1]
-        made_by_verbs = label in ("accounts_app", "audit_app", "gates_app", "notifications_app")
+        made_by_verbs = label in ("accounts_app", "audit_app", "gates_app", "notifications_app", "sign_in_app")
         if made_by_verbs and model._meta.model_name != "tenantidentity":
             continue
         belongs_to_unit = bool(PLACES[model._meta.label_lower][0])

@@ -23,7 +23,7 @@ def leave(people: People, person: User) -> None:
     tasks.reassign_departed()
 
 
-def test_an_open_stage_goes_to_the_manager_who_may_decide_it(people: People) -> None:
+def test_c08_an_open_stage_of_somebody_deactivated_goes_to_the_manager_who_may_decide_it(people: People) -> None:
     people.approver.manager = people.second_approver
     people.approver.save()
     request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)

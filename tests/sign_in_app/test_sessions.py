@@ -75,7 +75,7 @@ def test_an_administrator_ends_every_session_of_a_person(people: People) -> None
     assert (entry.actor, entry.action_details["person"]) == (people.operator.upn, people.auditor.upn)
 
 
-def test_who_is_deactivated_is_out_everywhere_until_somebody_lets_them_in(people: People) -> None:
+def test_c08_who_is_deactivated_is_out_everywhere_until_somebody_lets_them_in(people: People) -> None:
     client, lead = client_of(people.auditor), client_of(people.governance_lead)
     lead.post(page_of(people.auditor, "deactivate"), {"_form_submitted": "on", "reason": "On leave."})
     assert not is_in(client)
@@ -142,7 +142,7 @@ def test_in_production_a_password_opens_break_glass_accounts_alone(
     assert is_in(sign_in(break_glass)[0])
 
 
-def test_guessing_a_password_is_throttled_for_a_quarter_of_an_hour(people: People) -> None:
+def test_s14_guessing_a_password_is_throttled_for_a_quarter_of_an_hour(people: People) -> None:
     user = people.auditor
     User.objects.filter(pk=user.pk).update(is_staff=True)
     for _ in range(4):
@@ -180,6 +180,6 @@ def test_the_sign_in_offers_microsoft_first(db: None, settings: Any) -> None:
 def test_a_production_without_microsoft_or_limits_is_named(settings: Any) -> None:
     settings.PRODUCTION, settings.ENTRA_SIGN_IN_CLIENT_ID, settings.ENTRA_SIGN_IN_SECRET_FILE = True, "", ""
     settings.SESSION_HOURS = 1000
-    assert [message.id for message in checks.people_can_sign_in()] == ["elm.E021", "elm.W021"]
+    assert [message.id for message in checks.people_can_sign_in()] == ["elm.E030", "elm.W030"]
     settings.PRODUCTION = False
     assert checks.people_can_sign_in() == []
