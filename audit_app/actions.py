@@ -80,6 +80,8 @@ class Action(models.IntegerChoices):
     SETTINGS_REJECTED = 144, "SettingsRejected"
     REQUEST_SHARED = 145, "RequestShared"
     REQUEST_UNSHARED = 146, "RequestUnshared"
+    SIGNING_KEY_ROTATED = 160, "SigningKeyRotated"
+    INCARNATION_STARTED = 161, "IncarnationStarted"
 
 
 class ActorType(models.IntegerChoices):

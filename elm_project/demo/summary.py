@@ -37,7 +37,7 @@ def problems(request_ids: Sequence[UUID], report: Report) -> list[str]:
         for request in _requests(request_ids)
         if request.state != State.COMPLETED
     ]
-    return found + [f"The log does not hold at {finding.entry}: {finding.detail}" for finding in report.findings]
+    return found + [f"The log does not hold at {finding.entry}: {finding.detail}" for finding in report.defects]
 
 
 def show(console: Console, request_ids: Sequence[UUID], report: Report) -> None:
