@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -97,7 +98,8 @@ class LocalDirectory:
         except OSError as error:
             raise AnchorError(f"{path} cannot be written: {error.strerror}.") from error
         finally:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
         return Kept()
 
     def read(self, name: str) -> bytes | None:

@@ -52,7 +52,7 @@ def checkpoint(tenant_id: UUID, key: Ed25519PrivateKey, *, only_when_due: bool =
     with witness.held(tenant_id) as memory:
         anchors.mention(tenant_id)
         stored = tree.grow(tenant_id)
-        last = Checkpoint.objects.filter(tenant=tenant_id).order_by("-signed_at").first()
+        last = Checkpoint.objects.filter(tenant=tenant_id).order_by("-signed_at", "-incarnation", "-size").first()
         now = clock.now()
         if only_when_due and last and last.size == stored.size and now < last.signed_at + HEARTBEAT:
             return None

@@ -72,6 +72,8 @@ def verify(*, is_full: bool) -> tuple[Report, VerificationRun]:
     if not report.ok:
         first = report.defects[0]
         log.error("log_does_not_verify", findings=len(report.defects), first=first.as_json(), run=str(run.pk))
+    for tree in report.silent:
+        log.error("log_not_signed_for", tree=tree, run=str(run.pk))
     VerificationRun.objects.filter(ok=True, is_full=False, started_at__lt=began - KEPT).delete()
     return report, run
 
@@ -92,6 +94,7 @@ def _new(at: str) -> tuple[Report, dict[str, Any]]:
         report.entries += found.entries
         report.add(found.findings)
         report.tails += found.tails
+        report.silent += found.silent
         if found.ok:
             coverage[str(tree.tenant_id)] = cursor.as_json(tree.size)
     return report, kept | coverage
@@ -107,8 +110,7 @@ def _new_of(tree: LogTree, stored: dict[str, Any] | None, at: str) -> tuple[Repo
         return verify_log(tree.tenant_id), Cursor(CompactRange.from_bytes(tree.size, bytes(tree.edge)), at)
     report = Report()
     walk = TreeWalk(tree, "default", outside=True, start=cursor.edge).walk()
-    report.add(walk.findings)
-    report.tails += [walk.tail] if walk.tail else []
+    report.add_walk(walk)
     requests: set[UUID | None] = set()
     leaves = TreeLeaf.objects.filter(tenant=tree.tenant_id, index__gte=cursor.edge.size).order_by("index")
     _verify_batches(list(leaves.values_list("entry", flat=True)), report, requests)

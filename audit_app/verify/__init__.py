@@ -34,8 +34,7 @@ def verify_log(tenant_id: UUID | None = None, using: str = DEFAULT_DB_ALIAS) -> 
         seen.add(tree.tenant_id)
         walk = TreeWalk(tree, using, outside=outside).walk()
         known |= walk.known
-        report.add(walk.findings)
-        report.tails += [walk.tail] if walk.tail else []
+        report.add_walk(walk)
     if outside:
         report.add(_lost(tenants_outside() - seen, tenant_id))
     report.add(verify_chains(theirs, using, known, report))

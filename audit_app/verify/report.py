@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from audit_app.verify.trees import TreeWalk
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,13 @@ class Report:
         entries: How many entries were verified.
         findings: What does not hold, and what is merely to be known.
         tails: A sentence for every tenant with entries that are not signed for yet.
+        silent: The trees that nobody has signed for lately.
     """
 
     entries: int = 0
     findings: list[Finding] = field(default_factory=list)
     tails: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -60,6 +65,12 @@ class Report:
             if finding not in known:
                 known.add(finding)
                 self.findings.append(finding)
+
+    def add_walk(self, walk: TreeWalk) -> None:
+        """Take over what a walk over a tree has found."""
+        self.add(walk.findings)
+        self.tails += [walk.tail] if walk.tail else []
+        self.silent += [walk.name] if walk.is_silent else []
 
     def as_json(self) -> dict[str, Any]:
         """Return ``{"entries", "ok", "findings"}``."""

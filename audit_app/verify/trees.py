@@ -38,6 +38,7 @@ class TreeWalk:
         known: Entries shown to be changed or put in.
         stored: The edge of the tree as far as it was walked.
         tail: A sentence about entries that are not signed for yet, or "".
+        is_silent: Nobody has signed for a quarter of an hour.
     """
 
     def __init__(self, tree: LogTree, using: str, *, outside: bool, start: CompactRange | None = None) -> None:
@@ -45,7 +46,7 @@ class TreeWalk:
         self.name = f"tree:{tree.tenant_id}"
         self.findings: list[Finding] = []
         self.known: set[UUID] = set()
-        self.tail = ""
+        self.tail, self.is_silent = "", False
         self.first = start.size if start else 0
         self.stored = start.copy() if start else CompactRange()
         self.actual = self.stored.copy()
@@ -198,6 +199,7 @@ class TreeWalk:
         if last and now - last > SILENT_AFTER:
             detail = f"Nothing has been signed since {last:%Y-%m-%d %H:%M} UTC, for {_spoken(now - last)}."
             self._report("HEARTBEAT_GAP", self.name, detail, is_informational=True)
+            self.is_silent = True
         self._report_tail(last, now)
 
     def _report_tail(self, last: datetime | None, now: datetime) -> None:

@@ -369,10 +369,13 @@ def main(arguments: list[str] | None = None) -> int:
     pinned = {text.lower().replace(":", "") for text in options.key_fingerprint}
     tell = (lambda _text: None) if options.json else print
     try:
-        begin = options.path.open("rb").read(MOST) if options.path.is_file() else b""
+        begin = b""
+        if options.path.is_file():
+            with options.path.open("rb") as stream:
+                begin = stream.read(MOST)
         is_proof = begin.startswith(PROOF_TAG.encode())
         findings = verify_proof(begin.decode(), pinned, tell) if is_proof else verify_bundle(options.path, pinned)
-    except (CannotVerify, OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (CannotVerify, OSError, ArithmeticError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
         print(f"Cannot verify: {error}", file=sys.stderr)
         return 2
     if options.json:

@@ -12,6 +12,7 @@ GROUPS: Final = {
     "D": "Database and storage",
     "R": "Microsoft's services",
     "T": "Time",
+    "A": "Tampering",
     "O": "Operations",
 }
 
@@ -92,10 +93,33 @@ T3 | five starts around midnight UTC | at most 50 on each day
 T4 | a lease ends exactly at the finish | one winner
 T5 | the year 2038; times without a zone | stored in UTC or refused
 T6 | a deadline passes while no worker is there | one timeout
+A1 | one column changed | MODIFIED, or MOVED where it says whose the entry is
+A2 | an entry changed and hashed anew | MODIFIED
+A3 | rewritten up to the end of the chain | MODIFIED: the root is not the signed one
+A4 | a middle entry deleted | DELETED
+A5 | the last entries deleted | TRUNCATED; only what nobody has signed for may escape, and its age is printed
+A6 | a request deleted with its log | DELETED
+A7 | a forged entry put in the middle | INSERTED
+A8 | two entries exchanged | MODIFIED or REORDERED
+A9 | an entry moved to another request or tenant | MOVED
+A10 | a back-dated entry appended | BACKDATED
+A11 | an older backup put in the place of the database | TRUNCATED; the signer refuses
+A12 | everything rebuilt and signed with a stolen key | SPLIT_VIEW
+A13 | the stored leaves edited | MODIFIED; the entries are as they were signed
+A14 | a stored checkpoint edited | MODIFIED
+A15 | triggers switched off, an edit, triggers on again | as A1
+A16 | an export edited | named by the offline verifier, class per edit
+A17 | an anchor gone, overwritten or exchanged | UNANCHORED_TAIL, MODIFIED or SPLIT_VIEW
+A18 | the key in a bundle replaced | KEY_UNKNOWN
+A19 | the same letters in another Unicode form | MODIFIED
+A20 | the same JSON in other bytes | MODIFIED
+A21 | nothing signed for a quarter of an hour | HEARTBEAT_GAP and an alarm
+A23 | a restore that somebody accepted | INCARNATION_CHANGE, for information
+A24 | no attack, eight writers | nothing is found
 O7 | restore drill | the verification passes; recovery point and time are recorded
 """
 
-ITEM_IN_NAME: Final = re.compile(r"test_([wqrtd])0*(\d+)_|test_(o)0*(7)_")
+ITEM_IN_NAME: Final = re.compile(r"test_([wqrtda])0*(\d+)_|test_(o)0*(7)_")
 
 
 @dataclass(frozen=True, slots=True)
