@@ -18,9 +18,10 @@ import structlog
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from audit_app import tree
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
-from audit_app.log import Logged, record
+from audit_app.log import record
 from audit_app.models import Anchor, Checkpoint, ProvisioningLog
 from core_app import clock
 from core_app.errors import DomainError
@@ -49,7 +50,9 @@ class Kept:
 class AnchorStore(Protocol):
     """A place outside the database."""
 
-    place: str
+    @property
+    def place(self) -> str:
+        """Return its name, for people and for the database's list."""
 
     def keep(self, name: str, content: bytes) -> Kept:
         """Have exactly these bytes under a name that nothing else ever had.
@@ -150,7 +153,7 @@ class BlobContainer:
         except CloudError as error:
             raise AnchorError(f"{self.place} did not give {name}: {error}") from error
 
-    def names(self, folder: str) -> Iterator[str]:  # noqa: ARG002 - part of the protocol
+    def names(self, folder: str) -> Iterator[str]:
         """Yield nothing: the database's own list says what to ask for."""
         yield from ()
 
@@ -223,10 +226,4 @@ def mention(tenant_id: UUID) -> None:
         "worm": newest.is_worm,
         "kept_until": newest.kept_until.isoformat() if newest.kept_until else None,
     }
-    record(Action.CHECKPOINT_ANCHORED, on=_tenant(tenant_id), by=SYSTEM, details=details)
-
-
-def _tenant(tenant_id: UUID) -> Logged:
-    model = Checkpoint._meta.get_field("tenant").related_model
-    found: Logged = model._base_manager.get(pk=tenant_id)  # type: ignore[union-attr]
-    return found
+    record(Action.CHECKPOINT_ANCHORED, on=tree.logged_tenant(tenant_id), by=SYSTEM, details=details)

@@ -13,7 +13,7 @@ from django.db import transaction
 from audit_app import anchors, keys, tree, witness
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, Actor
-from audit_app.log import Logged, record
+from audit_app.log import record
 from audit_app.merkle import CompactRange
 from audit_app.models import Checkpoint, LogTree
 from audit_app.notes import BadNoteError, TreeHead, fingerprint, opened, public_bytes, sign
@@ -130,7 +130,7 @@ def accept_restore(tenant_id: UUID, *, by: Actor, reason: str) -> LogTree:
         stored.incarnation = max(stored.incarnation, memory.incarnation) + 1
         record(
             Action.INCARNATION_STARTED,
-            on=_tenant(tenant_id),
+            on=tree.logged_tenant(tenant_id),
             by=by,
             details={"incarnation": stored.incarnation, "restored": stored.size, "before": before, "reason": reason},
         )
@@ -155,15 +155,9 @@ def rotate_key(*, by: Actor = SYSTEM) -> str:
         checkpoint(tenant_id, old)
     with transaction.atomic():
         for tenant_id in tree.tenants():
-            record(Action.SIGNING_KEY_ROTATED, on=_tenant(tenant_id), by=by, details=statement)
+            record(Action.SIGNING_KEY_ROTATED, on=tree.logged_tenant(tenant_id), by=by, details=statement)
         keys.store().store(keys.pem_of(new))
     return fingerprint(public_bytes(new))
-
-
-def _tenant(tenant_id: UUID) -> Logged:
-    model = LogTree._meta.get_field("tenant").related_model
-    found: Logged = model._base_manager.get(pk=tenant_id)  # type: ignore[union-attr]
-    return found
 
 
 def sign_now() -> list[Checkpoint]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -94,10 +95,8 @@ def rotations(tenant_id: UUID, using: str = DEFAULT_DB_ALIAS) -> list[Mapping[st
 def trusted(told: Iterable[Mapping[str, Any]]) -> frozenset[bytes]:
     """Return the public keys that are trusted, given the rotations a log tells of."""
     pinned, known = set(settings.LOG_KEY_FINGERPRINTS), set()
-    try:
+    with suppress(KeyUnavailableError):  # on a host that verifies and does not sign
         known.add(public_bytes(signing_key()))
-    except KeyUnavailableError:
-        pass  # a host that verifies and does not sign
     links = [link for link in map(_link, told) if link]
     known |= {key for link in links for key in link if fingerprint(key) in pinned}
     while further := {key for link in links if known & set(link) for key in link} - known:

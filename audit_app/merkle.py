@@ -16,7 +16,7 @@ HASH_SIZE: Final = 32  # bytes
 TILE_HEIGHT: Final = 8  # levels between two that are stored (C2SP tlog-tiles)
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
 
-# (level, index) → the root of the perfect subtree over the leaves index·2^level … (index+1)·2^level − 1
+# (level, index) → the root of the perfect subtree over the leaves index·2^level … (index+1)·2^level - 1
 Subtrees = Callable[[int, int], bytes]
 
 
@@ -144,7 +144,7 @@ def _cover(wanted: Sequence[int], level: int, index: int) -> Iterator[tuple[int,
 
 
 def _root_between(low: int, high: int, subtree: Subtrees) -> bytes:
-    """Return the root over the leaves low … high − 1, where ``low`` is where a subtree of the tree begins."""
+    """Return the root over the leaves low … high - 1, where ``low`` is where a subtree of the tree begins."""
     *larger, root = [subtree(level, index) for level, index in _perfect_subtrees(low, high)]
     for left in reversed(larger):
         root = node_hash(left, root)

@@ -53,7 +53,9 @@ class Cursor:
         Raises:
             ValueError: somebody changed it.
         """
-        return cls(CompactRange.from_bytes(stored["verified_to"], bytes.fromhex(stored["edge"])), stored["all_verified_at"])
+        return cls(
+            CompactRange.from_bytes(stored["verified_to"], bytes.fromhex(stored["edge"])), stored["all_verified_at"]
+        )
 
 
 def verify(*, is_full: bool) -> tuple[Report, VerificationRun]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import F
 
+from audit_app.log import Logged
 from audit_app.merkle import TILE_HEIGHT, CompactRange, Subtrees, inclusion_proof, leaf_hash, node_hash
 from audit_app.models import ChainHead, LogTree, ProvisioningLog, TreeLeaf, TreeNode
 
@@ -29,6 +30,12 @@ def tenants() -> list[UUID]:
     with_tree = LogTree.objects.order_by().values_list("tenant", flat=True)
     pending = ChainHead.objects.filter(sequence__gt=F("sequenced")).order_by().values_list("tenant", flat=True)
     return sorted({*with_tree, *pending.distinct()})
+
+
+def logged_tenant(tenant_id: UUID) -> Logged:
+    """Return the tenant on whose chain an entry about its log is recorded."""
+    found: Any = LogTree._meta.get_field("tenant").related_model._base_manager.get(pk=tenant_id)
+    return cast(Logged, found)
 
 
 def edge_of(tree: LogTree) -> CompactRange:
@@ -87,10 +94,10 @@ def _next_entries(head: ChainHead) -> list[ProvisioningLog]:
 def _append(tree: LogTree, entries: list[ProvisioningLog]) -> None:
     edge, leaves, nodes = edge_of(tree), [], []
     for entry in entries:
-        leaf = TreeLeaf(entry=entry.pk, tenant_id=tree.tenant_id, index=edge.size, leaf_hash=leaf_hash(entry.entry_hash))
-        leaves.append(leaf)
-        for level, index, root in edge.append(leaf.leaf_hash):
-            nodes.append(TreeNode(tenant_id=tree.tenant_id, level=level, index=index, node_hash=root))  # noqa: PERF401
+        leaf = leaf_hash(entry.entry_hash)
+        leaves.append(TreeLeaf(entry=entry.pk, tenant_id=tree.tenant_id, index=edge.size, leaf_hash=leaf))
+        for level, index, root in edge.append(leaf):
+            nodes.append(TreeNode(tenant_id=tree.tenant_id, level=level, index=index, node_hash=root))
     TreeLeaf.objects.bulk_create(leaves, batch_size=_CHUNK)
     TreeNode.objects.bulk_create(nodes, batch_size=_CHUNK)
     tree.size, tree.edge = edge.size, edge.to_bytes()
@@ -98,7 +105,7 @@ def _append(tree: LogTree, entries: list[ProvisioningLog]) -> None:
 
 
 def leaves(tenant_id: UUID, first: int, end: int, using: str = DEFAULT_DB_ALIAS) -> Iterator[bytes]:
-    """Yield the stored leaves ``first`` … ``end`` − 1.
+    """Yield the stored leaves ``first`` … ``end`` - 1.
 
     Raises:
         ValueError: one of them is missing.
@@ -121,11 +128,10 @@ def stored_subtrees(tenant_id: UUID) -> Subtrees:
     def tile(level: int, index: int) -> list[bytes]:
         place = {"tenant": tenant_id, "index__gte": index * _TILE, "index__lt": (index + 1) * _TILE}
         if level == 0:
-            rows = TreeLeaf.objects.filter(**place).order_by("index").values_list("leaf_hash", flat=True)
-        else:
-            nodes = TreeNode.objects.filter(level=level, **place)
-            rows = nodes.order_by("index").values_list("node_hash", flat=True)
-        return [bytes(row) for row in rows]
+            found = TreeLeaf.objects.filter(**place).order_by("index")
+            return [bytes(leaf) for leaf in found.values_list("leaf_hash", flat=True)]
+        nodes = TreeNode.objects.filter(level=level, **place).order_by("index")
+        return [bytes(node) for node in nodes.values_list("node_hash", flat=True)]
 
     def subtree(level: int, index: int) -> bytes:
         stored, height = level - level % TILE_HEIGHT, level % TILE_HEIGHT

@@ -147,7 +147,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": schedule(300),
         "options": {"expires": 300},
     },
-    "signature of the log": {"task": "audit_app.tasks.checkpoint", "schedule": schedule(30), "options": {"expires": 30}},
+    "signature of the log": {
+        "task": "audit_app.tasks.checkpoint",
+        "schedule": schedule(30),
+        "options": {"expires": 30},
+    },
     "what is new in the log": {
         "task": "audit_app.tasks.verify_new",
         "schedule": schedule(300),
@@ -192,7 +196,7 @@ LOG_ANCHOR_FOLDER = Path(env.str("ELM_LOG_ANCHOR_DIR", default="") or state_dir(
 LOG_ANCHOR_CONTAINER = env.str("ELM_LOG_ANCHOR_CONTAINER", default="")
 LOG_ANCHOR_DAYS = env.int("ELM_LOG_ANCHOR_DAYS", default=6 * 366)
 # A queue of its own lets one worker, on a host of its own, be the only one that has the key
-CELERY_TASK_ROUTES = {"audit_app.tasks.checkpoint": {"queue": env.str("ELM_LOG_SIGNER_QUEUE", default="celery")}}
+CELERY_TASK_ROUTES = {"audit_app.tasks.*": {"queue": env.str("ELM_LOG_SIGNER_QUEUE", default="celery")}}
 
 # --- People ---------------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from core_app.errors import DomainError
 ARCHIVE: Final = ".zip"
 _NO_DATE: Final = (1980, 1, 1, 0, 0, 0)
 
+
 @dataclass(slots=True)
 class LineFile:
     """A file of JSON documents, one a line (NDJSON), whose digest grows with it: nothing is read twice."""

@@ -99,7 +99,9 @@ def proof_text(entry: ProvisioningLog) -> str:
         NotYetProvenError: no checkpoint covers it yet.
     """
     leaf = TreeLeaf.objects.filter(pk=entry.pk, tenant=entry.tenant_id).first()
-    signed = Checkpoint.objects.filter(tenant=entry.tenant_id, size__gt=leaf.index) if leaf else Checkpoint.objects.none()
+    signed = (
+        Checkpoint.objects.filter(tenant=entry.tenant_id, size__gt=leaf.index) if leaf else Checkpoint.objects.none()
+    )
     checkpoint = signed.order_by("-signed_at").first()
     if leaf is None or checkpoint is None:
         raise NotYetProvenError("No signed checkpoint covers this entry yet. Come back in five minutes.")

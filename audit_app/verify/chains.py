@@ -142,7 +142,7 @@ def verify_links(entries: QuerySet[ProvisioningLog]) -> Iterator[Finding]:
     for row in entries.annotate(before_hash=Subquery(before.values("entry_hash")[:1])):
         where = f"{row.chain}#{row.sequence}"
         yield from verify_entry(row)
-        if row.sequence > 1 and row.before_hash is None:  # type: ignore[attr-defined]
+        if row.sequence > 1 and row.before_hash is None:
             yield Finding("DELETED", where, f"Entry {row.sequence - 1} is missing.")
-        elif (row.before_hash or GENESIS_HASH) != row.previous_hash:  # type: ignore[attr-defined]
+        elif (row.before_hash or GENESIS_HASH) != row.previous_hash:
             yield _broken(row, where)

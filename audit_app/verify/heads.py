@@ -13,7 +13,7 @@ from django.db.models import Max
 
 from audit_app import anchors, keys, witness
 from audit_app.models import Anchor, Checkpoint, LogTree
-from audit_app.notes import BadNoteError, TreeHead, opened
+from audit_app.notes import BadNoteError, TreeHead, fingerprint, opened
 from audit_app.verify.report import Finding
 
 CHECKPOINT, SIGNER, ANCHOR = "checkpoint", "signer", "anchor"
@@ -55,7 +55,7 @@ class Heads:
         return self._last_at
 
     def between(self, first: int) -> Iterator[Head]:
-        """Yield what is known of trees of ``first`` leaves or more, smallest first; at equal size the database's own."""
+        """Yield what is known of trees of ``first`` leaves or more, smallest first, the database's own first."""
         sources = [self._stored(first)]
         if self.outside:
             sources += [self._remembered(), self._anchored(first)]
@@ -75,7 +75,9 @@ class Heads:
             try:
                 head = opened(row.note, bytes.fromhex(row.public_key))
             except BadNoteError as error:
-                self.findings.append(Finding("MODIFIED", where, f"The stored checkpoint is not what was signed. {error}"))
+                self.findings.append(
+                    Finding("MODIFIED", where, f"The stored checkpoint is not what was signed. {error}")
+                )
                 continue
             if (head.origin, head.size, head.root.hex(), head.signed_at) != (
                 f"elm/{row.tenant_id}/{row.incarnation}",
@@ -143,7 +145,7 @@ class Heads:
     def _stranger(self, public: str, where: str) -> None:
         if public not in self._strangers:
             self._strangers.add(public)
-            said = keys.fingerprint(bytes.fromhex(public))
+            said = fingerprint(bytes.fromhex(public))
             detail = f"Signed by a key that is not trusted, SHA-256 {said}; see ELM_LOG_KEY_FINGERPRINTS."
             self.findings.append(Finding("KEY_UNKNOWN", where, detail))
 

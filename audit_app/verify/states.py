@@ -23,7 +23,7 @@ def verify_states(theirs: Q, using: str) -> Iterator[Finding]:
         .values("to_state")[:1]
     )
     wrong = (
-        subject._base_manager.using(using)  # type: ignore[union-attr]
+        subject._base_manager.using(using)
         .annotate(folded=models.Subquery(newest))
         .filter(theirs, Q(folded__isnull=True) | ~Q(folded=models.F("state")))
         .values_list("pk", "state", "folded")

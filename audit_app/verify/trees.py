@@ -127,7 +127,9 @@ class TreeWalk:
             self.stored = self.actual.copy()
         elif head.source == CHECKPOINT:
             self._contradicted = True
-            detail = f"Entries {self.agreed} to {head.size - 1} were rewritten: {head.name} was signed over another root."
+            detail = (
+                f"Entries {self.agreed} to {head.size - 1} were rewritten: {head.name} was signed over another root."
+            )
             self._report("MODIFIED", f"{self.name}#{self.agreed}", detail)
             return
         else:
@@ -148,7 +150,9 @@ class TreeWalk:
         self._report_suspects()
         if self._beyond:
             gone = self._beyond.size - self.stored.size
-            detail = f"The last {gone} of {self._beyond.size} entries are gone; {self._beyond.name} was signed over them."
+            detail = (
+                f"The last {gone} of {self._beyond.size} entries are gone; {self._beyond.name} was signed over them."
+            )
             self._report("TRUNCATED", f"{self.name}#{self.stored.size}", detail)
         elif self.tree.size != self.stored.size:
             detail = f"The tree says {self.tree.size} leaves and has {self.stored.size}."
@@ -203,7 +207,7 @@ class TreeWalk:
         self._report_tail(last, now)
 
     def _report_tail(self, last: datetime | None, now: datetime) -> None:
-        """Say how many entries nobody has signed for; the signer passed over those that are much older than its work."""
+        """Say how many entries nobody has signed for; those much older than the last signature were passed over."""
         theirs = Q(tenant=self.tree.tenant_id)
         heads = ChainHead.objects.using(self.using).filter(theirs, sequence__gt=F("sequenced"))
         waiting = ProvisioningLog.objects.using(self.using).filter(

@@ -114,7 +114,9 @@ class _Story:
         if survived:
             survived.show(self.console)
         if self.options.as_json:
-            document = summary.document(request_ids, report, signed) | ({"chaos": survived.as_json()} if survived else {})
+            document = summary.document(request_ids, report, signed) | (
+                {"chaos": survived.as_json()} if survived else {}
+            )
             sys.stdout.write(json.dumps(document) + "\n")
             sys.stdout.flush()
         return summary.problems(request_ids, report) + (survived.problems if survived else [])

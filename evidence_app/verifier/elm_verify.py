@@ -1,8 +1,10 @@
-"""Verify an ELM evidence bundle, or the proof of one entry, without ELM: ``python elm_verify.py bundle.zip
---key-fingerprint SHA256``. Needs Python 3.9 and the package ``cryptography``, no network, no database.
+"""Verify an ELM evidence bundle, or the proof of one entry, without ELM.
 
-The fingerprint (SHA-256 of the public key in DER) has to reach you by another way than the bundle. Exit code: 0 verified,
-1 findings, 2 cannot verify. Nothing is ever written anew in order to compare it: the bytes that were hashed are in the log.
+    python elm_verify.py bundle.zip --key-fingerprint SHA256
+
+Needs Python 3.9 and the package ``cryptography``; no network, no database. The fingerprint (SHA-256 of the public key
+in DER) has to reach you by another way than the bundle. Exit code: 0 verified, 1 findings, 2 cannot verify. Nothing is
+written anew in order to be compared: the bytes that were hashed are in the log. One file, so that it is carried away.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import sys
 import zipfile
 from base64 import b64decode
 from collections import defaultdict
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -30,7 +33,7 @@ LATE = 15 * 60  # seconds: an entry that a checkpoint so much younger does not c
 MOST = 10_000_000  # bytes of one line, of a manifest or of a proof
 
 
-class CannotVerify(Exception):
+class CannotVerifyError(Exception):
     """What was given is no bundle and no proof."""
 
 
@@ -42,15 +45,18 @@ class Findings:
         self.ok, self.entries = True, 0
 
     def add(self, kind: str, entry: str, detail: str, *, informational: bool = False) -> None:
+        """Take a finding; an informational one changes no exit code."""
         self.found.append({"class": kind, "entry": entry, "detail": detail})
         self.ok = self.ok and informational
 
 
 def fingerprint(public: bytes) -> str:
+    """Return what ``openssl pkey -pubin -outform DER | sha256sum`` says of a public key."""
     return hashlib.sha256(SPKI_PREFIX + public).hexdigest()
 
 
 def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Say whether an Ed25519 signature is this key's."""
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except (InvalidSignature, ValueError):
@@ -74,6 +80,7 @@ def trusted_keys(document: dict[str, Any], pinned: set[str]) -> set[bytes]:
 
 
 def rotation(details: dict[str, str]) -> set[bytes]:
+    """Return the old and the new key of a rotation that both have signed, else nothing."""
     try:
         old, new = b64decode(details["old_key"]), b64decode(details["new_key"])
         signatures = ((old, b64decode(details["old_signature"])), (new, b64decode(details["new_signature"])))
@@ -107,14 +114,17 @@ def opened(note: str, public: bytes) -> tuple[str, int, bytes, int] | None:
 
 
 def key_id(name: str, kind: bytes, public: bytes) -> bytes:
+    """Return the four bytes by which a signature line names its key."""
     return hashlib.sha256(name.encode() + b"\n" + kind + public).digest()[:4]
 
 
 def leaf_hash(entry_hash: bytes) -> bytes:
+    """Return the leaf of an entry (RFC 6962 §2.1)."""
     return hashlib.sha256(b"\x00" + entry_hash).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an inner node (RFC 6962 §2.1)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
@@ -166,12 +176,12 @@ class Bundle:
         try:
             self.archive = None if path.is_dir() else zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile) as error:
-            raise CannotVerify(f"{path} is no bundle and no proof: {error}") from error
+            raise CannotVerifyError(f"{path} is no bundle and no proof: {error}") from error
         self.path = path
         listed = self.archive.namelist() if self.archive else [item.name for item in path.iterdir()]
         self.names = {name for name in listed if not name.endswith("/")}
         if len(listed) != len(set(listed)):
-            raise CannotVerify(f"{path} holds a file twice.")
+            raise CannotVerifyError(f"{path} holds a file twice.")
 
     def lines(self, name: str) -> Iterator[bytes]:
         if name in self.names:
@@ -186,7 +196,7 @@ class Bundle:
         try:
             found = json.loads(self.content(name) or b"{}")
         except ValueError as error:
-            raise CannotVerify(f"{name} is no JSON: {error}") from error
+            raise CannotVerifyError(f"{name} is no JSON: {error}") from error
         return found if isinstance(found, dict) else {}
 
     def documents(self, name: str, findings: Findings) -> Iterator[dict[str, Any]]:
@@ -198,10 +208,11 @@ class Bundle:
 
 
 def verify_bundle(path: Path, pinned: set[str]) -> Findings:
+    """Verify a folder or an archive."""
     findings, bundle = Findings(), Bundle(path)
     manifest, known = bundle.document(MANIFEST), set()
     if not manifest:
-        raise CannotVerify(f"{path} has no {MANIFEST}.")
+        raise CannotVerifyError(f"{path} has no {MANIFEST}.")
     known = trusted_keys(bundle.document(KEYS), pinned)
     if not known:
         findings.add("KEY_UNKNOWN", KEYS, "No key in the bundle has the fingerprint that was given, or is tied to it.")
@@ -272,7 +283,10 @@ def opened_entry(row: dict[str, Any], where: str, findings: Findings) -> dict[st
     return dict(sealed)
 
 
-def verify_link(row: dict[str, Any], where: str, chains: dict[Any, Any], reached: dict[Any, Any], found: Findings) -> None:
+def verify_link(
+    row: dict[str, Any], where: str, chains: dict[Any, Any], reached: dict[Any, Any], found: Findings
+) -> None:
+    """An entry against the one before it and against its chain's line."""
     chain, sequence = row.get("chain"), int(row.get("sequence", 0))
     begin = chains.get(chain)
     if begin is None:
@@ -309,13 +323,19 @@ def verify_tree(
     origin, size, root, signed_at = heads[0]
     if origin.split("/")[1:2] != [manifest["tenant"]["id"]]:
         findings.add("MOVED", NOTE, "The checkpoint is another tenant's.")
-    tail = [item for index, items in leaves.items() if index is None or index >= size for item in items]
-    parts = [(index, 0, leaf) for index, items in leaves.items() if index is not None and index < size for leaf, _, _ in items]
-    for node in bundle.documents(TREE, findings):
-        parts.append((node["index"] << node["level"], node["level"], bytes.fromhex(node["hash"])))
+    inside = {index for index in leaves if index is not None and 0 <= index < size}
+    tail = [item for index in leaves.keys() - inside for item in leaves[index]]
+    parts = [(index, 0, leaf) for index in inside for leaf, _, _ in leaves[index]]
+    nodes = bundle.documents(TREE, findings)
+    parts += [(node["index"] << node["level"], node["level"], bytes.fromhex(node["hash"])) for node in nodes]
     reached = root_of(parts, size, findings)
     if reached is not None and reached != root:
         findings.add("MODIFIED", f"tree#0..{size - 1}", "The entries do not lead to the root that was signed.")
+    verify_tail(tail, signed_at, findings)
+
+
+def verify_tail(tail: list[Any], signed_at: int, findings: Findings) -> None:
+    """Entries that no checkpoint covers may only be young."""
     late = [where for _, at, where in tail if at and at < signed_at - LATE]
     if late:
         findings.add("UNANCHORED_TAIL", late[0], f"{len(late)} entries were passed over by a much younger checkpoint.")
@@ -337,7 +357,7 @@ def verify_proof(text: str, pinned: set[str], tell: Callable[[str], Any]) -> Fin
         proof = [b64decode(step) for step in path]
         known = trusted_keys(told, pinned)
     except (ValueError, IndexError, KeyError, TypeError) as error:
-        raise CannotVerify(f"The proof cannot be read: {error}") from error
+        raise CannotVerifyError(f"The proof cannot be read: {error}") from error
     findings.entries = 1
     heads = [opening for opening in (opened(note, key) for key in known) if opening]
     if not known:
@@ -353,17 +373,22 @@ def verify_proof(text: str, pinned: set[str], tell: Callable[[str], Any]) -> Fin
 
 
 def moment(text: str) -> float:
+    """Return an ISO time as seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()
 
 
 def spoken(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+    """Return a time for people."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the program; return its exit code."""
     parser = argparse.ArgumentParser(description="Verify an ELM evidence bundle, or the proof of one entry.")
     parser.add_argument("path", type=Path, help="bundle.zip, the bundle's folder, or a .tlog-proof")
-    parser.add_argument("--key-fingerprint", action="append", required=True, help="SHA-256 of a trusted key; repeatable")
+    parser.add_argument(
+        "--key-fingerprint", action="append", required=True, help="SHA-256 of a trusted key; repeatable"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     pinned = {text.lower().replace(":", "") for text in options.key_fingerprint}
@@ -375,7 +400,15 @@ def main(arguments: list[str] | None = None) -> int:
                 begin = stream.read(MOST)
         is_proof = begin.startswith(PROOF_TAG.encode())
         findings = verify_proof(begin.decode(), pinned, tell) if is_proof else verify_bundle(options.path, pinned)
-    except (CannotVerify, OSError, ArithmeticError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (
+        CannotVerifyError,
+        OSError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+    ) as error:
         print(f"Cannot verify: {error}", file=sys.stderr)
         return 2
     if options.json:

@@ -74,7 +74,7 @@ def test_every_leaf_has_a_proof_that_proves_nothing_else(data, size):
     root = slow_root(leaves)
     assert root_from_proof(leaves[index], index, size, proof) == root
     assert root_from_proof(merkle.EMPTY_ROOT, index, size, proof) != root
-    for wrong in (proof + [root], proof[:-1]):
+    for wrong in ([*proof, root], proof[:-1]):
         if wrong != proof:
             with pytest.raises(ValueError):
                 root_from_proof(leaves[index], index, size, wrong)
@@ -82,7 +82,6 @@ def test_every_leaf_has_a_proof_that_proves_nothing_else(data, size):
 
 @given(st.data(), st.integers(1, 300))
 def test_a_cover_holds_every_leaf_but_the_wanted_and_leads_to_the_root(data, size):
-    leaves = some_leaves(size)
     wanted = sorted(data.draw(st.sets(st.integers(0, size - 1))))
     parts = [(index << level, level, index) for level, index in cover(wanted, size)]
     covered = [leaf for first, level, _ in parts for leaf in range(first, first + (1 << level))]

@@ -79,9 +79,9 @@ def host_at(folder: Path) -> Iterator[None]:
 
 def build(folder: Path) -> Built:
     """Build the log in a copy of the empty test database; ``older.sqlite3`` is a backup from its middle."""
-    with closing(sqlite3.connect(connection.settings_dict["NAME"])) as empty:
-        with closing(sqlite3.connect(folder / "now.sqlite3")) as copy:
-            empty.backup(copy)
+    empty, copy = sqlite3.connect(connection.settings_dict["NAME"]), sqlite3.connect(folder / "now.sqlite3")
+    with closing(empty), closing(copy):
+        empty.backup(copy)
     clock = ManualClock(BEGIN)
     with database_at(folder / "now.sqlite3"), host_at(folder / "host"), core_clock.using(clock):
         people, others = make_people(), make_people()
@@ -155,7 +155,7 @@ def plant_leaves() -> None:
     """Make every leaf, and the edge of every tree, what the entries say now."""
     edges: dict[Any, CompactRange] = {}
     rows = sql(
-        f'SELECT leaf.tenant_id, leaf.entry, log.entry_hash FROM audit_app_treeleaf leaf JOIN {LOG} log '
+        f"SELECT leaf.tenant_id, leaf.entry, log.entry_hash FROM audit_app_treeleaf leaf JOIN {LOG} log "
         'ON log.id = leaf.entry ORDER BY leaf.tenant_id, leaf."index"'
     )
     for tenant, key, entry_hash in rows:

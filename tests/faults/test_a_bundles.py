@@ -1,4 +1,4 @@
-"""A16 and A18 of the fault list: bundles and proofs that were edited, before the program that an examiner takes home."""
+"""A16 and A18 of the fault list: edited bundles and proofs before the program that an examiner takes home."""
 
 from __future__ import annotations
 
@@ -122,7 +122,9 @@ def test_a16_two_exports_spliced_are_named(built, bundle, pinned):
     assert {"MOVED", "FORKED"} <= verified(bundle, pinned)[1]
 
 
-@pytest.mark.parametrize("file", ["requests.ndjson", "chains.ndjson", "tree.ndjson", "checkpoint.note", "elm_verify.py"])
+@pytest.mark.parametrize(
+    "file", ["requests.ndjson", "chains.ndjson", "tree.ndjson", "checkpoint.note", "elm_verify.py"]
+)
 @pytest.mark.parametrize("is_gone", [False, True])
 def test_a16_every_file_is_under_the_signature(bundle, pinned, file, is_gone):
     path = bundle / file
@@ -171,7 +173,11 @@ def test_a16_a_proof_shows_one_entry_and_an_edited_one_does_not(proof, pinned):
     lines = proof.read_text().split("\n")
     told = json.loads(b64decode(lines[1].removeprefix("extra ")))
     another_actor(told)
-    for number, forged in ((1, f"extra {b64encode(json.dumps(told).encode()).decode()}"), (2, "index 5"), (3, lines[4])):
+    for number, forged in (
+        (1, f"extra {b64encode(json.dumps(told).encode()).decode()}"),
+        (2, "index 5"),
+        (3, lines[4]),
+    ):
         proof.write_text("\n".join([*lines[:number], forged, *lines[number + 1 :]]))
         assert verified(proof, pinned)[:2] == (1, {"MODIFIED"})
     proof.write_text(lines[0])
@@ -193,6 +199,8 @@ def test_a16_the_verifier_needs_the_standard_library_and_cryptography_alone(bund
         "    print(*sorted(name for name in roots if not name.startswith('_')), file=sys.stderr)\n"
     )
     arguments = [str(bundle / "elm_verify.py"), str(archive), "--key-fingerprint", pinned]
-    run = subprocess.run([sys.executable, "-I", "-c", program, *arguments], cwd=tmp_path, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", program, *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
     assert (run.returncode, "verified." in run.stdout) == (0, True), run.stderr
     assert set(run.stderr.split()) <= {"cryptography", "cffi"}

@@ -26,12 +26,17 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            if not options["reason"].strip():
-                raise DomainError("Say why the database was restored.")
+            reason = _reason(options["reason"])
             lead = responsible_person(options["upn"])
             for tenant in tenants_of(lead, options["tenant"]):
-                tree = accept_restore(tenant.pk, by=person(lead), reason=options["reason"].strip())
+                tree = accept_restore(tenant.pk, by=person(lead), reason=reason)
                 self.stdout.write(f"{tenant}: incarnation {tree.incarnation} begins with {tree.size} entries.")
         except (DomainError, ValueError) as refused:
             self.stderr.write(str(refused))
             sys.exit(2)
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise DomainError("Say why the database was restored.")
+    return text.strip()
