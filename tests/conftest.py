@@ -30,10 +30,6 @@ hypothesis_settings.load_profile("elm")
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright runs an event loop in the thread of the test
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-# Measuring coverage costs two fifths of a test's time. It is not spent on tests whose code is not measured or runs in
-# other processes, nor twice on what the lane of SQLite has measured.
-UNMEASURED = ("simulation", "simulator", "flows", "faults/test_crash_points", "faults/test_d_", "faults/test_q_")
-MEASURED_ON_POSTGRESQL = ("accounts_app", "audit_app", "core_app", "elm_project", "evidence_app", "project")
 _hosts = count(1)
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
 
@@ -52,20 +48,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.browser)
         if item_of(item.name):
             item.add_marker(pytest.mark.fault)
-        if not _is_measured(item, on_sqlite=on_sqlite):
-            item.add_marker(pytest.mark.no_cover)
         if item.get_closest_marker("browser") and not CHROMIUM:
             item.add_marker(pytest.mark.skip(reason="no Chromium found; install it or name it in CHROMIUM"))
     if deselected:
         config.hook.pytest_deselected(items=deselected)
         items[:] = [item for item in items if item not in deselected]
-
-
-def _is_measured(item: pytest.Item, *, on_sqlite: bool) -> bool:
-    place = item.path.relative_to(Path(__file__).parent).as_posix()
-    if on_sqlite:
-        return not place.startswith(UNMEASURED)
-    return place.startswith(MEASURED_ON_POSTGRESQL) or item.get_closest_marker("postgres") is not None
 
 
 @pytest.fixture(scope="session", autouse=True)

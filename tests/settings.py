@@ -31,3 +31,5 @@ else:
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STATIC_ROOT = _folder / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
+# Else every client of every test looks at each static file again; the live server finds them by itself
+WHITENOISE_USE_FINDERS = False

@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 PATIENCE_SECONDS = 120
-CHOSEN_BY_THE_DEMO = ("ELM_", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE", "COV_", "PYTEST_")
+CHOSEN_BY_THE_DEMO = ("ELM_", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE", "SLIPCOVER_", "PYTEST_")
 
 
 def demo(*arguments: str, **options: Any) -> subprocess.Popen[str]:

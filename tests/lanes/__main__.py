@@ -61,7 +61,6 @@ class Lane:
         about: What runs there.
         servers: Starts its servers and yields the environment variables that name them.
         selection: Which tests, for pytest.
-        measured: Which packages are measured; all when empty.
         beside_the_last: Whether it runs while the lane before it does: it waits for processes more than it computes.
     """
 
@@ -69,7 +68,6 @@ class Lane:
     about: str
     servers: Callable[[], AbstractContextManager[Environment]]
     selection: tuple[str, ...]
-    measured: tuple[str, ...] = ()
     beside_the_last: bool = False
 
 
@@ -84,7 +82,6 @@ LANES = (
         # What a browser shows does not depend on the database, nor does what Microsoft does wrong; the workers get
         # PostgreSQL in the next lane
         (*IN_PARALLEL, "-m", "database and not browser and not broker and not simulated"),
-        measured=("accounts_app", "audit_app", "core_app", "elm_project", "evidence_app", "requests_app"),
     ),
     # Not in parallel: all workers of a Redis database hear the same doorbells
     Lane(
@@ -92,7 +89,6 @@ LANES = (
         "the worker tests, on Redis beside PostgreSQL",
         production,
         ("-m", "broker"),
-        measured=("elm_project",),
         beside_the_last=True,
     ),
 )
@@ -170,12 +166,11 @@ def run(lane: Lane, selection: list[str], folder: Path) -> Result:
 def _pytest(result: Result, named: Environment, selection: list[str], folder: Path) -> None:
     lane, report = result.lane, folder / f"{result.lane.name}.xml"
     inherited = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "CELERY_BROKER_URL")}
-    environment = {**inherited, **named, "COVERAGE_FILE": str(folder / f"{lane.name}.coverage")}
-    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *lane.selection, *selection]
-    if not selection:
-        command += ["--cov-report=", *([f"--cov={package}" for package in lane.measured] or ["--cov"])]
+    measuring = [] if selection else ["-m", "slipcover", "--json", "--out", str(folder / f"{lane.name}.json")]
+    command = [sys.executable, *measuring, "-m", "pytest", "-q", f"--junitxml={report}", *lane.selection, *selection]
     kept = subprocess.PIPE if lane.beside_the_last else None  # two lanes would write between each other's lines
-    ended = subprocess.run(command, env=environment, stdout=kept, stderr=subprocess.STDOUT if kept else None, text=True)
+    errors = subprocess.STDOUT if kept else None
+    ended = subprocess.run(command, env={**inherited, **named}, stdout=kept, stderr=errors, text=True)
     if kept:
         print(f"\n=== {lane.name}\n{ended.stdout}", flush=True)
     _count(result, report)

@@ -25,15 +25,14 @@ COVERED_WHOLLY = (
 
 
 def shortfalls(folder: Path) -> list[str]:
-    """Combine the lanes' measurements in a folder and return one sentence for everything that is not covered enough."""
-    environment = ["--data-file", str(folder / "combined")]
-    report = folder / "report.json"
-    _coverage("combine", "--quiet", *environment, *map(str, folder.glob("*.coverage")))
-    _coverage("json", "--quiet", *environment, "-o", str(report))
-    _coverage("html", "--quiet", *environment, "-d", "test-results/coverage")
+    """Merge the lanes' measurements in a folder and return one sentence for everything that is not covered enough."""
+    report = Path("test-results/coverage.json")
+    report.parent.mkdir(exist_ok=True)
+    slipcover = [sys.executable, "-m", "slipcover", "--json", "--silent", "--out", str(report)]
+    subprocess.run([*slipcover, "--merge", *map(str, folder.glob("*.json"))], check=True)
     measured = json.loads(report.read_text())
-    total = measured["totals"]["percent_covered"]
-    print(f"Coverage: {total:.1f} % (test-results/coverage/index.html)")
+    total = measured["summary"]["percent_covered"]
+    print(f"Coverage: {total:.1f} % ({report})")
     found = (
         [f"{total:.1f} % of everything is covered; {OVERALL_PERCENT} % is wanted"] if total < OVERALL_PERCENT else []
     )
@@ -48,7 +47,3 @@ def _gaps(file: dict[str, Any]) -> str:
     lines = ", ".join(map(str, file["missing_lines"]))
     branches = ", ".join(f"{start}→{end}" for start, end in file["missing_branches"])
     return "; ".join(f"{what} {where} not covered" for what, where in (("line", lines), ("branch", branches)) if where)
-
-
-def _coverage(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "coverage", *arguments], check=True)
