@@ -16,6 +16,7 @@ from celery import current_app
 from django.apps import apps
 from django.db.models import F
 
+from audit_app import tree
 from core_app import clock
 from provisioning_app.choices import RunStatus
 from provisioning_app.models import ProvisioningRun, StepRecord
@@ -49,6 +50,11 @@ def yes(*_arguments: Any, **_options: Any) -> bool:
 def no_triggers_of(app: str) -> Callable[[], None]:
     """Return what keeps the triggers of an app from being installed."""
     return lambda: setattr(apps.get_app_config(app), "triggers", ())
+
+
+def sign_whatever_is_there(memory: Any, stored: Any) -> None:
+    """Stand in for checkpoints._advance without the comparison with what was signed before."""
+    memory.incarnation, memory.edge = stored.incarnation, tree.edge_of(stored)
 
 
 def write_under_any_token(lease: Any, **columns: Any) -> bool:

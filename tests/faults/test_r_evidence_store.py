@@ -97,8 +97,9 @@ def test_r34_checkpoints_are_anchored_and_called_worm_only_under_a_locked_policy
     assert (anchor.is_worm, anchor.kept_until, anchor.place) == (True, blob.policy.until, store.place)
     assert (blob.policy.mode, store.read(anchor.name)) == (PolicyMode.LOCKED, signed.note.encode())
     assert verify_log().ok  # the anchor is read back from the container
-    monkeypatch.setattr(store.client, "get", lambda *_name: b"other bytes")
-    assert {finding.classification for finding in verify_log().defects} == {"MODIFIED"}
+    world.fault(host="blob", method="GET", path="checkpoints", status=404)
+    assert {finding.classification for finding in verify_log().defects} == {"UNANCHORED_TAIL"}
+    world.simulator.control("DELETE", "/faults")
 
 
 def test_r34_a_container_that_protects_nothing_anchors_nothing(world, monkeypatch, caplog):
