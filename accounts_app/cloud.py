@@ -161,8 +161,17 @@ def workload_vault(tenant: Tenant, correlation_id: str, at: Endpoints | None = N
     """
     if not tenant.key_vault_url:
         raise _refused(f"{tenant} has no Key Vault URL; configure one.", "NoKeyVault")
-    workload = Identity(str(tenant.entra_tenant_id), settings.WORKLOAD_CLIENT_ID, _workload_credential())
+    workload = workload_identity(str(tenant.entra_tenant_id))
     return Cloud(at or endpoints(), workload, correlation_id).key_vault(tenant.key_vault_url)
+
+
+def workload_identity(entra_tenant_id: str) -> Identity:
+    """Return the workload's own identity in an Entra tenant.
+
+    Raises:
+        AuthenticationError: this host has nothing to sign in with.
+    """
+    return Identity(entra_tenant_id, settings.WORKLOAD_CLIENT_ID, _workload_credential())
 
 
 def _workload_credential() -> WorkloadIdentity | ClientSecret:

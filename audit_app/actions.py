@@ -80,6 +80,7 @@ class Action(models.IntegerChoices):
     SETTINGS_REJECTED = 144, "SettingsRejected"
     REQUEST_SHARED = 145, "RequestShared"
     REQUEST_UNSHARED = 146, "RequestUnshared"
+    SIGNING_KEY_ROTATED = 160, "SigningKeyRotated"
     PERSON_DEACTIVATED = 161, "PersonDeactivated"
     PERSON_REACTIVATED = 162, "PersonReactivated"
     SESSIONS_ENDED = 163, "SessionsEnded"
@@ -90,6 +91,7 @@ class Action(models.IntegerChoices):
     GROUP_MAPPING_ENDED = 168, "GroupMappingEnded"
     ROLES_SYNCHRONISED = 169, "RolesSynchronised"
     PERSON_CREATED = 170, "PersonCreated"
+    INCARNATION_STARTED = 171, "IncarnationStarted"
 
 
 class ActorType(models.IntegerChoices):

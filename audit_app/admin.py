@@ -28,7 +28,7 @@ class ProvisioningLogScreen(ReadOnlyAdmin):
     search_fields = ("subject", "actor", "correlation_id")
     allowed_lookups = ("environment_request",)
     ordering = ("-timestamp", "-sequence", "id")
-    readonly_fields = ("acted_by_in_full", "kind_of_actor", "outcome", "details", "states", "canonical_text")
+    readonly_fields = ("acted_by_in_full", "kind_of_actor", "outcome", "details", "states", "canonical_text", "proof")
     fieldsets = (
         (
             "What happened",
@@ -59,6 +59,7 @@ class ProvisioningLogScreen(ReadOnlyAdmin):
                     "previous_hash",
                     "entry_hash",
                     "canonical_text",
+                    "proof",
                 )
             },
         ),
@@ -117,3 +118,9 @@ class ProvisioningLogScreen(ReadOnlyAdmin):
     @display(description="Bytes under the hash")
     def canonical_text(self, entry: ProvisioningLog) -> str:
         return bytes(entry.canonical).decode("utf-8", "replace")
+
+    @display(description="Proof")
+    def proof(self, entry: ProvisioningLog) -> str:
+        page = reverse("log-proof", args=[entry.pk])
+        words = "Download the proof that this entry is in the signed log"
+        return format_html('<a class="text-link" href="{}">{}</a>', page, words)

@@ -20,6 +20,10 @@ class AuditConfig(AppConfig):
         triggers.AppendOnly(
             "audit_app_provisioninglog", unique=(("id",), ("chain", "sequence"), ("chain", "previous_hash"))
         ),
+        triggers.AppendOnly("audit_app_treeleaf", unique=(("entry",), ("tenant_id", '"index"'))),
+        triggers.AppendOnly("audit_app_treenode", unique=(("id",), ("tenant_id", "level", '"index"'))),
+        triggers.AppendOnly("audit_app_checkpoint"),
+        triggers.AppendOnly("audit_app_anchor"),
     )
 
     def ready(self) -> None:

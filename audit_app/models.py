@@ -96,9 +96,134 @@ class ChainHead(models.Model):
     sequence = models.PositiveBigIntegerField(default=0)
     entry_hash = models.CharField(max_length=64)
     timestamp = models.DateTimeField(null=True)
+    sequenced = models.PositiveBigIntegerField(default=0, db_default=0, help_text="How many entries are in the tree.")
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index(
+                fields=["tenant", "chain"],
+                condition=models.Q(sequence__gt=models.F("sequenced")),
+                name="chains_to_sequence",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain} at {self.sequence}"
+
+
+class LogTree(models.Model):
+    """The Merkle tree over all entries of a tenant, as far as they are sequenced; one locked row per tenant."""
+
+    tenant = models.OneToOneField("accounts_app.Tenant", models.PROTECT, primary_key=True, related_name="+")
+    incarnation = models.PositiveBigIntegerField(default=1, help_text="Grows when a restore is accepted.")
+    size = models.PositiveBigIntegerField(default=0)
+    edge = models.BinaryField(default=bytes, help_text="Roots of the perfect subtrees, largest first.")
 
     class Meta:
         default_permissions = ()
 
     def __str__(self) -> str:
-        return f"{self.chain} at {self.sequence}"
+        return f"{self.origin}, {self.size} leaves"
+
+    @property
+    def origin(self) -> str:
+        """Return the name under which its checkpoints are signed."""
+        return f"elm/{self.tenant_id}/{self.incarnation}"
+
+
+class TreeLeaf(models.Model):
+    """Where an entry stands in its tenant's tree. No foreign key: a leaf proves that its entry existed."""
+
+    entry = models.UUIDField(primary_key=True)
+    tenant = models.ForeignKey("accounts_app.Tenant", models.PROTECT, db_index=False, related_name="+")
+    index = models.PositiveBigIntegerField()
+    leaf_hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["tenant", "index"], name="one_leaf_per_tenant_and_index")]
+
+    def __str__(self) -> str:
+        return f"leaf {self.index} of {self.tenant_id}"
+
+
+class TreeNode(models.Model):
+    """The root of 256 leaves, or of 256 such roots: what makes a proof cheap however long the log."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey("accounts_app.Tenant", models.PROTECT, db_index=False, related_name="+")
+    level = models.PositiveSmallIntegerField()
+    index = models.PositiveBigIntegerField()
+    node_hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["tenant", "level", "index"], name="one_node_per_place")]
+
+    def __str__(self) -> str:
+        return f"node {self.level}/{self.index} of {self.tenant_id}"
+
+
+class Checkpoint(models.Model):
+    """What the signer has signed: so many entries had this root at that time. ``note`` is what counts."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey("accounts_app.Tenant", models.PROTECT, db_index=False, related_name="+")
+    incarnation = models.PositiveBigIntegerField()
+    size = models.PositiveBigIntegerField()
+    root = models.CharField(max_length=64)
+    signed_at = models.DateTimeField()
+    public_key = models.CharField(max_length=64, help_text="Ed25519, 32 bytes in hexadecimal.")
+    note = models.TextField()
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["tenant", "incarnation", "size", "signed_at"]
+        indexes = [
+            models.Index(fields=["tenant", "size", "signed_at"], name="checkpoints_by_size"),
+            models.Index(fields=["tenant", "-signed_at"], name="checkpoints_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.size} entries at {self.signed_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class Anchor(models.Model):
+    """A copy of a checkpoint that was put where the database's administrators cannot change it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    checkpoint = models.ForeignKey(Checkpoint, models.PROTECT, related_name="anchors")
+    tenant = models.ForeignKey("accounts_app.Tenant", models.PROTECT, db_index=False, related_name="+")
+    place = models.CharField(max_length=300, help_text="The store it is in.")
+    name = models.CharField(max_length=300)
+    kept_until = models.DateTimeField(null=True)
+    is_worm = models.BooleanField(default=False, help_text="The store confirmed a locked policy.")
+    anchored_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["tenant", "-anchored_at"], name="anchors_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.place}"
+
+
+class VerificationRun(models.Model):
+    """What one verification of the log found."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    is_full = models.BooleanField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    entries = models.PositiveBigIntegerField()
+    ok = models.BooleanField()
+    findings = models.JSONField(default=list)
+    coverage = models.JSONField(default=dict, help_text="Per tenant: how far it went, and when all was verified last.")
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["-started_at"], name="verifications_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M} UTC: {'verified' if self.ok else 'does not hold'}"

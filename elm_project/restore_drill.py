@@ -95,7 +95,7 @@ def _verify(drill: Drill, alias: str) -> None:
     except (DatabaseError, ValueError) as error:
         raise BackupError(f"The restored log cannot be verified, perhaps it is of another release: {error}") from error
     drill.entries = report.entries
-    drill.problems += [f"{found.classification} {found.entry}: {found.detail}" for found in report.findings]
+    drill.problems += [f"{found.classification} {found.entry}: {found.detail}" for found in report.defects]
 
 
 @transactional

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from celery.schedules import schedule
+from celery.schedules import crontab, schedule
 from csp.constants import NONE, SELF
 
 from elm_project import logs
@@ -162,6 +162,21 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": schedule(300),
         "options": {"expires": 300},
     },
+    "signature of the log": {
+        "task": "audit_app.tasks.checkpoint",
+        "schedule": schedule(30),
+        "options": {"expires": 30},
+    },
+    "what is new in the log": {
+        "task": "audit_app.tasks.verify_new",
+        "schedule": schedule(300),
+        "options": {"expires": 300},
+    },
+    "all of the log": {
+        "task": "audit_app.tasks.verify_all",
+        "schedule": crontab(hour=2, minute=15),
+        "options": {"expires": 3600},
+    },
 }
 
 # How long a worker may be silent before another takes its runs over; longer than any single call to Microsoft
@@ -178,6 +193,25 @@ WORKLOAD_CLIENT_ID = env.str("ELM_WORKLOAD_CLIENT_ID", default="")
 # How they sign in: with the token that the host federates (Kubernetes sets AZURE_FEDERATED_TOKEN_FILE), else a secret
 WORKLOAD_TOKEN_FILE = env.str("ELM_WORKLOAD_TOKEN_FILE", default=env.str("AZURE_FEDERATED_TOKEN_FILE", default=""))
 WORKLOAD_SECRET_FILE = env.str("ELM_WORKLOAD_SECRET_FILE", default="")
+
+# --- The log: who signs it, and where copies of what was signed are put ----------------------------------------------
+
+LOG_KEY_STORE = "elm_project.log_stores.key_store"
+LOG_SIGNING_KEY_FILE = Path(env.str("ELM_LOG_SIGNING_KEY_FILE", default="") or state_dir() / "keys" / "log_key.pem")
+# https://VAULT/secrets/NAME instead of a file; read by the workload's identity in ELM_WORKLOAD_TENANT_ID
+LOG_SIGNING_KEY_SECRET = env.str("ELM_LOG_SIGNING_KEY_SECRET", default="")
+WORKLOAD_TENANT_ID = env.str("ELM_WORKLOAD_TENANT_ID", default="")
+# SHA-256 fingerprints of public keys that are trusted besides the one this host signs with
+LOG_KEY_FINGERPRINTS = env.list("ELM_LOG_KEY_FINGERPRINTS", default=[])
+# What the signer remembers outside the database: the last size and root it signed for
+LOG_SIGNER_FOLDER = Path(env.str("ELM_LOG_SIGNER_DIR", default="") or state_dir() / "signer")
+LOG_ANCHOR_STORES = "elm_project.log_stores.anchor_stores"
+# A folder that the database's administrators do not reach, and a container with immutability: https://ACCOUNT/CONTAINER
+LOG_ANCHOR_FOLDER = Path(env.str("ELM_LOG_ANCHOR_DIR", default="") or state_dir() / "anchors")
+LOG_ANCHOR_CONTAINER = env.str("ELM_LOG_ANCHOR_CONTAINER", default="")
+LOG_ANCHOR_DAYS = env.int("ELM_LOG_ANCHOR_DAYS", default=6 * 366)
+# A queue of its own lets one worker, on a host of its own, be the only one that has the key
+CELERY_TASK_ROUTES = {"audit_app.tasks.*": {"queue": env.str("ELM_LOG_SIGNER_QUEUE", default="celery")}}
 
 # --- People ---------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from evidence_app.views import proof
 from requests_app.api import api
 
 handler400 = "elm_project.refusals.handler400"
@@ -16,4 +17,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("sign-in/", include("sign_in_app.urls")),
     path("api/", api.urls),
+    path("log/<uuid:entry_id>/proof", admin.site.admin_view(proof), name="log-proof"),
 ]

@@ -7,15 +7,19 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 from uuid import UUID
 
 from core_app.errors import DomainError
+
+ARCHIVE: Final = ".zip"
+_NO_DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -62,23 +66,46 @@ class StagedFolder:
             yield LineFile(stream)
             _to_disk(stream)
 
-    def write_document(self, name: str, document: Mapping[str, Any]) -> str:
-        """Write one JSON document for people and programs; return its SHA-256."""
-        content = (json.dumps(document, sort_keys=True, ensure_ascii=False, indent=2) + "\n").encode()
+    def write_document(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Write one JSON document for people and programs; return what the manifest says about it."""
+        content = json.dumps(document, sort_keys=True, ensure_ascii=False, indent=2) + "\n"
+        return self.write_file(name, content.encode())
+
+    def write_file(self, name: str, content: bytes) -> dict[str, Any]:
+        """Write a file; return what the manifest says about it."""
         with (self.path / name).open("xb") as stream:
             stream.write(content)
             _to_disk(stream)
-        return hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256(content).hexdigest()
+        return {"sha256": digest, "bytes": len(content), "lines": content.count(b"\n")}
 
     def publish(self) -> None:
-        """Give the folder its name; whoever sees it sees all of it, also after the power has failed.
+        """Give the folder, or the archive of it, its name; whoever sees it sees all of it, also after the power failed.
 
         Raises:
             OSError: somebody has put something there meanwhile.
         """
         _folder_to_disk(self.path)
-        self.path.rename(self.target)
+        if self.target.suffix == ARCHIVE:
+            self._publish_archive()
+        else:
+            self.path.rename(self.target)
         _folder_to_disk(self.target.parent)
+
+    def _publish_archive(self) -> None:
+        """Put the files into an archive, in the same bytes each time."""
+        draft = self.path / "archive"
+        files = sorted(self.path.iterdir())
+        with draft.open("xb") as stream:
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+                for file in files:
+                    entry = zipfile.ZipInfo(file.name, _NO_DATE)
+                    entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+                    with file.open("rb") as content, archive.open(entry, "w", force_zip64=True) as packed:
+                        shutil.copyfileobj(content, packed)
+            _to_disk(stream)
+        draft.chmod(0o600)
+        self.target.hardlink_to(draft)  # unlike a rename, it never replaces anything
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from array import array
 from base64 import b64encode
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
@@ -21,12 +23,12 @@ from accounts_app.step_up import require_fresh_sign_in
 from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
-from audit_app.models import ProvisioningLog
+from audit_app.models import ProvisioningLog, TreeLeaf
 from audit_app.verify import verify_log
 from core_app import clock, tenancy
 from core_app.errors import DomainError
 from core_app.transactions import transactional
-from evidence_app import spreadsheet
+from evidence_app import proofs, spreadsheet
 from evidence_app.folder import LineFile, StagedFolder, staged
 from evidence_app.permissions import require_auditor, visible_entries, visible_requests
 from evidence_app.quarters import Quarter, quarter_named
@@ -108,6 +110,7 @@ def _export(tenant_id: UUID, period: Quarter, folder: Path, by: User) -> Evidenc
     reach = require_auditor(by, tenant)
     require_fresh_sign_in(by, "An export of evidence")
     _require_patience(tenant, by)
+    proofs.sign_what_is_new(tenant.pk)
     try:
         with staged(folder.absolute()) as stage:
             evidence = _written(stage, tenant, period, reach)
@@ -121,14 +124,25 @@ def _export(tenant_id: UUID, period: Quarter, folder: Path, by: User) -> Evidenc
 
 
 def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach) -> Evidence:
-    """Write everything as it was at one moment, the manifest last."""
+    """Write everything as it was at one moment, the manifest last, and the signature under it."""
     with snapshot():
         entries = visible_entries(reach, tenant).filter(timestamp__gte=quarter.begin, timestamp__lt=quarter.end)
+        checkpoint = proofs.checkpoint_for(tenant, entries)
+        size = checkpoint.size if checkpoint else 0
         with stage.line_file(LOG) as sealed, stage.line_file(CHAINS) as chains:
-            _write_entries(entries, sealed, chains)
+            shown = _write_entries(entries, size, sealed, chains)
+        with stage.line_file(proofs.TREE) as rest:
+            proofs.write_cover(tenant, size, shown, rest)
         with stage.line_file(REQUESTS) as requests, stage.line_file(REQUESTS_CSV) as rendering:
             _write_requests(visible_requests(reach, tenant), entries, requests, rendering)
+        known = proofs.keys_document(tenant.pk, checkpoint)
         report = verify_log(tenant.pk)
+    files = {LOG: sealed.facts(), CHAINS: chains.facts(), proofs.TREE: rest.facts()}
+    files |= {REQUESTS: requests.facts(), REQUESTS_CSV: rendering.facts()}
+    files[proofs.KEYS] = stage.write_document(proofs.KEYS, known)
+    files[proofs.VERIFIER] = stage.write_file(proofs.VERIFIER, proofs.verifier())
+    if checkpoint:
+        files[proofs.NOTE] = stage.write_file(proofs.NOTE, checkpoint.note.encode())
     manifest = {
         "format": FORMAT,
         "quarter": quarter.name,
@@ -139,31 +153,39 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
         "scope": "tenant" if tenant.pk in reach.tenants else "business units",
         "counts": {"entries": sealed.lines, "chains": chains.lines, "requests": requests.lines},
         "columns": {REQUESTS: {name: seed for name, seed in _REQUEST_COLUMNS.items() if seed}},
-        "files": {
-            LOG: sealed.facts(),
-            CHAINS: chains.facts(),
-            REQUESTS: requests.facts(),
-            REQUESTS_CSV: rendering.facts(),
-        },
+        "files": files,
         "renderings": {
             REQUESTS_CSV: {"of": REQUESTS, "encoding": spreadsheet.ENCODING, "rule": spreadsheet.RULE},
         },
+        "checkpoint": {"size": size, "root": checkpoint.root} if checkpoint else None,
         "verification": {
             "ok": report.ok,
-            "findings": len(report.findings),
-            "first_findings": [finding.as_json() for finding in report.findings[:_MOST_FINDINGS]],
+            "findings": len(report.defects),
+            "first_findings": [finding.as_json() for finding in report.defects[:_MOST_FINDINGS]],
         },
     }
-    return Evidence(stage.target, manifest, stage.write_document(MANIFEST, manifest))
+    sha256 = stage.write_document(MANIFEST, manifest)["sha256"]
+    if signature := proofs.signature_of(sha256):
+        stage.write_file(proofs.SIGNATURE, signature)
+    return Evidence(stage.target, manifest, sha256)
 
 
-def _write_entries(entries: QuerySet[ProvisioningLog], sealed: LineFile, chains: LineFile) -> None:
-    """Write every entry as it was hashed, and of every chain where it began and stood in the quarter."""
+def _write_entries(entries: QuerySet[ProvisioningLog], size: int, sealed: LineFile, chains: LineFile) -> Sequence[int]:
+    """Write every entry as it was hashed, and of every chain where it began and stood in the quarter.
+
+    Returns:
+        The places of the entries in the tree of ``size`` leaves.
+    """
     head: dict[str, Any] = {}
-    columns = ("chain", "sequence", "previous_hash", "entry_hash", "canonical")
-    with closing(entries.order_by("chain", "sequence").values(*columns).iterator(chunk_size=_CHUNK)) as rows:
+    shown = array("q")
+    place = Subquery(TreeLeaf.objects.filter(entry=OuterRef("pk"), index__lt=size).values("index"))
+    columns = ("chain", "sequence", "previous_hash", "entry_hash", "canonical", "index")
+    chosen = entries.order_by("chain", "sequence").annotate(index=place).values(*columns)
+    with closing(chosen.iterator(chunk_size=_CHUNK)) as rows:
         for row in rows:
             sealed.write({**row, "canonical": b64encode(bytes(row["canonical"])).decode()})
+            if row["index"] is not None:
+                shown.append(row["index"])
             if head and head["chain"] != row["chain"]:
                 chains.write(head)
                 head = {}
@@ -175,6 +197,7 @@ def _write_entries(entries: QuerySet[ProvisioningLog], sealed: LineFile, chains:
             head |= {"head_sequence": row["sequence"], "head_hash": row["entry_hash"]}
     if head:
         chains.write(head)
+    return shown
 
 
 def _write_requests(

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ hypothesis_settings.load_profile("elm")
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright runs an event loop in the thread of the test
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+_hosts = count(1)
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server"}
 
 
@@ -111,6 +113,16 @@ def people(db: None) -> People:
 def process_environment(transactional_db: None, tmp_path: Path) -> dict[str, str]:
     """Environment variables with which a real process works on this test's database, with a broker of its own."""
     return environment_in(tmp_path / "state")
+
+
+@pytest.fixture(autouse=True)
+def signer(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A host that signs for the log: its key, its memory of what it signed and its anchors are this test's alone."""
+    host = settings.LOG_SIGNER_FOLDER.parent / f"host-{next(_hosts)}"
+    monkeypatch.setattr(settings, "LOG_SIGNING_KEY_FILE", host / "log_key.pem")
+    monkeypatch.setattr(settings, "LOG_SIGNER_FOLDER", host / "signer")
+    monkeypatch.setattr(settings, "LOG_ANCHOR_FOLDER", host / "anchors")
+    return host
 
 
 @pytest.fixture(scope="session")

@@ -27,5 +27,6 @@ def environment_in(folder: Path) -> dict[str, str]:
         "DATABASE_URL": url,
         "ELM_STATE_DIR": str(folder),
         "SECRET_KEY": settings.SECRET_KEY,
+        "ELM_LOG_SIGNING_KEY_FILE": str(settings.LOG_SIGNING_KEY_FILE),
         "ELM_DOMAIN_NAME_KEY": settings.DOMAIN_NAME_KEY.decode(),
     }

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from accounts_app.roles import Role
+from audit_app.checkpoints import sign_now
 from audit_app.verify import verify_log
 from core_app import clock
 from core_app.errors import DomainError
@@ -106,13 +107,17 @@ class _Story:
         return chaos.SHORTENED if self.options.chaos else people.SHORTENED
 
     def _sum_up(self, request_ids: list[UUID]) -> list[str]:
+        signed = sign_now()  # the last word: everything up to here is under a signature
         report = verify_log()
         survived = self.chaos.end(request_ids) if self.chaos else None
         summary.show(self.console, request_ids, report)
+        summary.show_signed(self.console, signed)
         if survived:
             survived.show(self.console)
         if self.options.as_json:
-            document = summary.document(request_ids, report) | ({"chaos": survived.as_json()} if survived else {})
+            document = summary.document(request_ids, report, signed) | (
+                {"chaos": survived.as_json()} if survived else {}
+            )
             sys.stdout.write(json.dumps(document) + "\n")
             sys.stdout.flush()
         return summary.problems(request_ids, report) + (survived.problems if survived else [])

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from accounts_app.tenant_settings import Settings
 from audit_app.actions import Action
-from audit_app.models import ProvisioningLog
+from audit_app.models import Checkpoint, ProvisioningLog
+from audit_app.notes import fingerprint
 from audit_app.verify import Report
 from core_app import clock
 from elm_project.demo.people import SHORTENED, TENANTS
@@ -21,11 +22,21 @@ from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
 
 
-def document(request_ids: Sequence[UUID], report: Report) -> dict[str, Any]:
-    """Return the demo's JSON document: each request as it stands, and the log."""
+def document(request_ids: Sequence[UUID], report: Report, signed: Sequence[Checkpoint] = ()) -> dict[str, Any]:
+    """Return the demo's JSON document: each request as it stands, the log, and what was signed for it at the end."""
     return {
         "requests": [_facts(request) for request in _requests(request_ids)],
         "log": {"entries": report.entries, "verified": report.ok},
+        "checkpoints": [
+            {
+                "tenant": str(checkpoint.tenant),
+                "entries": checkpoint.size,
+                "root": checkpoint.root,
+                "note": checkpoint.note,
+                "key_fingerprint": fingerprint(bytes.fromhex(checkpoint.public_key)),
+            }
+            for checkpoint in signed
+        ],
     }
 
 
@@ -37,7 +48,7 @@ def problems(request_ids: Sequence[UUID], report: Report) -> list[str]:
         for request in _requests(request_ids)
         if request.state != State.COMPLETED
     ]
-    return found + [f"The log does not hold at {finding.entry}: {finding.detail}" for finding in report.findings]
+    return found + [f"The log does not hold at {finding.entry}: {finding.detail}" for finding in report.defects]
 
 
 def show(console: Console, request_ids: Sequence[UUID], report: Report) -> None:
@@ -46,6 +57,15 @@ def show(console: Console, request_ids: Sequence[UUID], report: Report) -> None:
         _show_request(console, request)
     verified = Text("verified", style="green") if report.ok else Text("does not hold", style="red")
     console.print(Text.assemble("\nLog: ", f"{report.entries} entries, every chain walked: ", verified))
+
+
+def show_signed(console: Console, signed: Sequence[Checkpoint]) -> None:
+    """Print the signed checkpoint of each tenant's log, as an examiner would be given it."""
+    for checkpoint in signed:
+        console.print(Text(f"\nSigned checkpoint of {checkpoint.tenant}:\n{checkpoint.note.rstrip()}"), soft_wrap=True)
+    for key in sorted({checkpoint.public_key for checkpoint in signed}):
+        told = f"\nKey fingerprint (SHA-256): {fingerprint(bytes.fromhex(key))}"
+        console.print(Text(told), soft_wrap=True)
 
 
 def show_shortened(console: Console, shortened: Mapping[str, Any] = SHORTENED) -> None:

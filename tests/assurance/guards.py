@@ -220,5 +220,44 @@ GUARDS: Final = (
         ("test_w13_what_blocks_is_interrupted_before_its_lease_ends_and_what_does_not_is_left_alone",),
         replaced("provisioning_app.watchdog:watched", nullcontext),
     ),
+    Guard(
+        "signer's memory",
+        "What was signed for once is never signed for with less or other entries.",
+        (
+            "test_what_was_signed_is_remembered_outside_the_database",
+            "test_a11_an_older_backup_is_truncated_and_not_signed_for",
+        ),
+        replaced("audit_app.checkpoints:_advance", without.sign_whatever_is_there),
+    ),
+    Guard(
+        "leaves",
+        "An entry that is signed for is what it was.",
+        (
+            "test_a02_an_entry_that_was_hashed_anew_is_modified",
+            "test_a06_a_request_deleted_with_its_log_is_deleted",
+        ),
+        replaced("audit_app.verify.trees:TreeWalk._report_suspects", nothing),
+    ),
+    Guard(
+        "signed roots",
+        "Entries and leaves that were rewritten together do not have the signed root.",
+        (
+            "test_a03_a_chain_rewritten_to_its_tail_does_not_have_the_signed_root",
+            "test_a12_a_log_rebuilt_and_signed_with_the_stolen_key_is_a_split_view",
+        ),
+        replaced("audit_app.verify.trees:TreeWalk._compare_roots", nothing),
+    ),
+    Guard(
+        "trusted keys",
+        "A key that only the database knows signs nothing.",
+        ("test_a_host_without_memory_goes_on_only_from_what_its_own_key_signed",),
+        replaced("audit_app.keys:is_trusted", yes),
+    ),
+    Guard(
+        "signature under a package",
+        "A package with a manifest that was made to fit is not verified.",
+        ("test_a16_an_edited_log_is_named",),
+        replaced("evidence_app.verifier.elm_verify:is_signed", yes),
+    ),
     *HARDENING,
 )

@@ -14,6 +14,7 @@ GROUPS: Final = {
     "T": "Time",
     "C": "Concurrency and business rules",
     "S": "Hostile input and access",
+    "A": "Tampering",
     "O": "Operations",
 }
 
@@ -131,6 +132,29 @@ S15 | a canary secret in remote errors | found in no log, table or page
 S16 | next= to a foreign site | never followed
 S17 | a hostile bundle for the verifier: zip bomb, path traversal, links | bounded; nothing outside its folder; exit code 2
 S18 | an auditor writes; an approver writes beyond a decision; a requester reads others' comments | refused, and in the log stream
+A1 | one column changed | MODIFIED, or MOVED where it says whose the entry is
+A2 | an entry changed and hashed anew | MODIFIED
+A3 | rewritten up to the end of the chain | MODIFIED: the root is not the signed one
+A4 | a middle entry deleted | DELETED
+A5 | the last entries deleted | TRUNCATED; only what nobody has signed for may escape, and its age is printed
+A6 | a request deleted with its log | DELETED
+A7 | a forged entry put in the middle | INSERTED
+A8 | two entries exchanged | MODIFIED or REORDERED
+A9 | an entry moved to another request or tenant | MOVED
+A10 | a back-dated entry appended | BACKDATED
+A11 | an older backup put in the place of the database | TRUNCATED; the signer refuses
+A12 | everything rebuilt and signed with a stolen key | SPLIT_VIEW
+A13 | the stored leaves edited | MODIFIED; the entries are as they were signed
+A14 | a stored checkpoint edited | MODIFIED
+A15 | triggers switched off, an edit, triggers on again | as A1
+A16 | an export edited | named by the offline verifier, class per edit
+A17 | an anchor gone, overwritten or exchanged | UNANCHORED_TAIL, MODIFIED or SPLIT_VIEW
+A18 | the key in a bundle replaced | KEY_UNKNOWN
+A19 | the same letters in another Unicode form | MODIFIED
+A20 | the same JSON in other bytes | MODIFIED
+A21 | nothing signed for a quarter of an hour | HEARTBEAT_GAP and an alarm
+A23 | a restore that somebody accepted | INCARNATION_CHANGE, for information
+A24 | no attack, eight writers | nothing is found
 O1 | a superuser or the owner of the log as database role | production does not start
 O2 | DEBUG, default keys and every unsafe default | production does not start
 O3 | a missing migration | not ready
@@ -138,7 +162,7 @@ O6 | a vulnerable or withdrawn dependency | the check fails
 O7 | restore drill | the verification passes; recovery point and time are recorded
 """
 
-ITEM_IN_NAME: Final = re.compile(r"test_([wqrtdcso])0*(\d+)_")
+ITEM_IN_NAME: Final = re.compile(r"test_([wqrtdcsoa])0*(\d+)_")
 
 
 @dataclass(frozen=True, slots=True)

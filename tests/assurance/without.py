@@ -20,6 +20,7 @@ from django.contrib.admin import ModelAdmin
 from django.db.models import F
 from django.http import Http404
 
+from audit_app import tree
 from core_app import clock
 from provisioning_app.choices import RunStatus
 from provisioning_app.models import ProvisioningRun, StepRecord
@@ -90,6 +91,11 @@ def unscoped_rows(screen: Any, request: Any) -> Any:
 def no_triggers_of(app: str) -> Callable[[], None]:
     """Return what keeps the triggers of an app from being installed."""
     return lambda: setattr(apps.get_app_config(app), "triggers", ())
+
+
+def sign_whatever_is_there(memory: Any, stored: Any) -> None:
+    """Stand in for checkpoints._advance without the comparison with what was signed before."""
+    memory.incarnation, memory.edge = stored.incarnation, tree.edge_of(stored)
 
 
 def write_under_any_token(lease: Any, **columns: Any) -> bool:

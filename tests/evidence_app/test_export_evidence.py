@@ -30,7 +30,18 @@ from evidence_app.snapshot import snapshot
 from requests_app.choices import State, Zone
 from tests.factories import make_people, make_request, make_user, unit_of
 
-FILES = {"log.ndjson", "chains.ndjson", "requests.ndjson", "requests.csv", "manifest.json"}
+FILES = {
+    "log.ndjson",
+    "chains.ndjson",
+    "requests.ndjson",
+    "requests.csv",
+    "tree.ndjson",
+    "checkpoint.note",
+    "keys.json",
+    "elm_verify.py",
+    "manifest.json",
+    "manifest.sig",
+}
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import stamina
 from core_app.clock import ManualClock
 from tests.faults.clusters import cluster, make_real_world, pending, private_cluster  # noqa: F401 - fixtures
 from tests.faults.invariants import check_invariants
+from tests.faults.tampered import Built, build
 from tests.microsoft import Simulator, World, WorldMaker, simulator, world  # noqa: F401 - fixtures
 
 
@@ -55,3 +56,10 @@ def reads_are_repeated_at_once() -> Iterator[None]:
 def brief(make_world: WatchedWorldMaker) -> World:
     """A tenant that probes two minutes for what may have been created."""
     return make_world(propagation_seconds=120)
+
+
+@pytest.fixture(scope="session")
+def built(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """A small signed log; every attack works on a copy of its own."""
+    with django_db_blocker.unblock():
+        return build(tmp_path_factory.mktemp("log"))

@@ -35,6 +35,7 @@ LONGEST_LOCK_SECONDS = 2.0
 BEYOND_32_BITS = 2**31 + 1
 LOG = "audit_app_provisioninglog"
 HARMLESS = re.compile(r"CREATE (UNIQUE )?INDEX CONCURRENTLY|DROP INDEX CONCURRENTLY|.* NOT VALID|ALTER .* VALIDATE ")
+NEW_TABLE = re.compile(r'CREATE TABLE "(\w+)"')
 
 # Tables of the frameworks whose 32-bit keys count roles, permissions and models of the code, or nothing at all
 OF_THE_FRAMEWORKS = {
@@ -187,6 +188,9 @@ def test_d14_no_migration_of_the_log_rewrites_or_scans_it_under_lock(settings):
         statements = StringIO()
         call_command("sqlmigrate", "audit_app", name, stdout=statements, no_color=True)
         done = [line for line in statements.getvalue().splitlines() if line and not line.startswith("--")]
+        # What is done to tables that the migration itself makes, and to the short one of the heads, holds nobody up
+        short = [*NEW_TABLE.findall(statements.getvalue()), "audit_app_chainhead"]
+        done = [line for line in done if not any(f'"{table}"' in line for table in short)]
         harmful = [line for line in done if line not in ("BEGIN;", "COMMIT;") and not HARMLESS.match(line)]
         assert harmful == [], f"{name} holds up everybody on a log of millions; see docs/architecture.md"
 

@@ -7,6 +7,10 @@ from email.utils import format_datetime
 
 import pytest
 
+from audit_app.anchors import BlobContainer
+from audit_app.checkpoints import checkpoint_due, sign_now
+from audit_app.models import Anchor
+from audit_app.verify import verify_log
 from microsoft_cloud.blob import ImmutabilityPolicy, PolicyMode
 from microsoft_cloud.errors import ConflictError, PermanentError, TransientError
 from tests.provisioning_app.reconciling import calls, our_cloud, with_one_clock
@@ -76,3 +80,32 @@ def test_r34_a_storage_whose_clock_is_behind_is_refused_until_it_is_right(world,
 
     assert keep().size == len(CONTENT)
     assert len([call for call in writes(world) if call["status"] == 201]) == 1
+
+
+def anchoring_in(world, monkeypatch, container="evidence"):
+    store = BlobContainer(our_cloud(world).blob(), "https://account", container, timedelta(days=2196))
+    monkeypatch.setattr("elm_project.log_stores.anchor_stores", lambda: [store])
+    return store
+
+
+def test_r34_checkpoints_are_anchored_and_called_worm_only_under_a_locked_policy(world, monkeypatch):
+    with_one_clock(world)
+    store = anchoring_in(world, monkeypatch)
+    (signed,) = sign_now()
+    (anchor,) = Anchor.objects.all()
+    blob = our_cloud(world).blob().head("evidence", anchor.name)
+    assert (anchor.is_worm, anchor.kept_until, anchor.place) == (True, blob.policy.until, store.place)
+    assert (blob.policy.mode, store.read(anchor.name)) == (PolicyMode.LOCKED, signed.note.encode())
+    assert verify_log().ok  # the anchor is read back from the container
+    world.fault(host="blob", method="GET", path="checkpoints", status=404)
+    assert {finding.classification for finding in verify_log().defects} == {"UNANCHORED_TAIL"}
+    world.simulator.control("DELETE", "/faults")
+
+
+def test_r34_a_container_that_protects_nothing_anchors_nothing(world, monkeypatch, caplog):
+    with_one_clock(world)
+    anchoring_in(world, monkeypatch)
+    unlocked = {"headers": {"x-ms-immutability-policy-mode": "Unlocked"}}
+    world.fault(host="blob", method="HEAD", path="checkpoints", **unlocked)
+    assert len(checkpoint_due()) == 1
+    assert (Anchor.objects.count(), "checkpoint_not_anchored" in caplog.text) == (0, True)

@@ -38,9 +38,15 @@ ROLES = {
     Role.OPERATOR: "operator",
     Role.AUDITOR: "auditor",
 }
-MECHANICS = {  # rows that only make a rule hold: counters, chain heads, slots, who takes part, grants, ticks
+MECHANICS = {  # rows that only make a rule hold: counters, chain heads, trees, slots, who takes part, grants, ticks
     "RequestCounter",
     "ChainHead",
+    "LogTree",
+    "TreeLeaf",
+    "TreeNode",
+    "Checkpoint",
+    "Anchor",
+    "VerificationRun",
     "Slot",
     "GateParty",
     "WorkerTick",

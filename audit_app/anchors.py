@@ -1,0 +1,229 @@
+"""Anchors: checkpoints kept where whoever can rewrite the database cannot rewrite them.
+
+A store takes a name once and never replaces it. Only a store that itself confirms a locked policy is called *WORM*.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from audit_app import tree
+from audit_app.actions import Action
+from audit_app.actors import SYSTEM
+from audit_app.log import record
+from audit_app.models import Anchor, Checkpoint, ProvisioningLog
+from core_app import clock
+from core_app.errors import DomainError
+from core_app.transactions import transactional
+from microsoft_cloud.blob import BlobClient, ImmutabilityPolicy, PolicyMode
+from microsoft_cloud.errors import CloudError, NotFoundError
+
+log = structlog.get_logger(__name__)
+
+AT_LEAST_EVERY: Final = timedelta(hours=1)  # while nothing happens
+MENTIONED_EVERY: Final = timedelta(days=1)
+
+
+class AnchorError(DomainError):
+    """A store did not take, or did not give back, what it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How a store keeps something: until when, and whether it confirmed that nobody can shorten that."""
+
+    until: datetime | None = None
+    is_worm: bool = False
+
+
+class AnchorStore(Protocol):
+    """A place outside the database."""
+
+    @property
+    def place(self) -> str:
+        """Return its name, for people and for the database's list."""
+
+    def keep(self, name: str, content: bytes) -> Kept:
+        """Have exactly these bytes under a name that nothing else ever had.
+
+        Raises:
+            AnchorError: it cannot be done, or other bytes have the name.
+        """
+
+    def read(self, name: str) -> bytes | None:
+        """Return what has the name, or None.
+
+        Raises:
+            AnchorError: the store does not answer.
+        """
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the names in a folder in order; nothing where listing is not possible."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDirectory:
+    """A directory, for installations without Azure: a mount that the database's administrators do not reach."""
+
+    root: Path
+
+    @property
+    def place(self) -> str:
+        """Return its name."""
+        return f"directory {self.root}"
+
+    def keep(self, name: str, content: bytes) -> Kept:
+        """Write a file that did not exist, readable to all and writable to nobody."""
+        path = self.root / name
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with draft.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.chmod(0o444)
+            path.hardlink_to(draft)
+        except FileExistsError:
+            if path.read_bytes() != content:
+                raise AnchorError(f"{path} exists already and holds other bytes; nothing was changed.") from None
+        except OSError as error:
+            raise AnchorError(f"{path} cannot be written: {error.strerror}.") from error
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+        return Kept()
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file."""
+        try:
+            return (self.root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise AnchorError(f"{self.root / name} cannot be read: {error.strerror}.") from error
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the files in a folder and those below it, in order."""
+        found = (path for path in (self.root / folder).rglob("*.note") if not path.name.startswith("."))
+        yield from sorted(str(path.relative_to(self.root)) for path in found)
+
+
+@dataclass(frozen=True, slots=True)
+class BlobContainer:
+    """A container of Azure Blob storage with version-level immutability; each blob gets a locked time-based policy."""
+
+    client: BlobClient
+    account: str
+    container: str
+    kept_for: timedelta
+
+    @property
+    def place(self) -> str:
+        """Return its address."""
+        return f"{self.account}/{self.container}"
+
+    def keep(self, name: str, content: bytes) -> Kept:
+        """Write a blob once, with a locked policy, which is read back."""
+        policy = ImmutabilityPolicy(clock.now() + self.kept_for, PolicyMode.LOCKED)
+        try:
+            blob = self.client.keep(self.container, name, content, policy=policy)
+        except CloudError as error:
+            raise AnchorError(f"{self.place} did not keep {name}: {error}") from error
+        found = blob.policy
+        return Kept(found.until if found else None, found is not None and found.mode is PolicyMode.LOCKED)
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a blob."""
+        try:
+            return self.client.get(self.container, name)
+        except NotFoundError:
+            return None
+        except CloudError as error:
+            raise AnchorError(f"{self.place} did not give {name}: {error}") from error
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield nothing: the database's own list says what to ask for."""
+        yield from ()
+
+
+def stores() -> list[AnchorStore]:
+    """Return where this installation anchors (``LOG_ANCHOR_STORES`` names what makes the list)."""
+    found: list[AnchorStore] = import_string(settings.LOG_ANCHOR_STORES)()
+    return found
+
+
+def folder_of(tenant_id: UUID) -> str:
+    """Return the folder of a tenant's anchors in every store."""
+    return f"checkpoints/{tenant_id}"
+
+
+def name_of(checkpoint: Checkpoint) -> str:
+    """Return the name of a checkpoint in every store: in the order of incarnation, size and time."""
+    at = f"{checkpoint.signed_at:%Y%m%dT%H%M%SZ}"
+    return f"{folder_of(checkpoint.tenant_id)}/{checkpoint.incarnation:06}/{checkpoint.size:012}-{at}.note"
+
+
+def anchor(checkpoint: Checkpoint) -> list[Anchor]:
+    """Put a checkpoint into every store, unless one of the same tree was put there lately; a failure is an alarm."""
+    kept = []
+    for store in stores():
+        last = Anchor.objects.filter(tenant=checkpoint.tenant_id, place=store.place).order_by("-anchored_at").first()
+        if last and _says_the_same(last, checkpoint):
+            continue
+        try:
+            how = store.keep(name_of(checkpoint), checkpoint.note.encode())
+        except AnchorError as error:
+            log.error("checkpoint_not_anchored", tenant=str(checkpoint.tenant_id), reason=str(error))  # noqa: TRY400 - tried again with the next
+            continue
+        kept.append(
+            Anchor.objects.create(
+                checkpoint=checkpoint,
+                tenant_id=checkpoint.tenant_id,
+                place=store.place,
+                name=name_of(checkpoint),
+                kept_until=how.until,
+                is_worm=how.is_worm,
+                anchored_at=clock.now(),
+            )
+        )
+    return kept
+
+
+def _says_the_same(last: Anchor, checkpoint: Checkpoint) -> bool:
+    same = (last.checkpoint.incarnation, last.checkpoint.size) == (checkpoint.incarnation, checkpoint.size)
+    return same and checkpoint.signed_at < last.anchored_at + AT_LEAST_EVERY
+
+
+@transactional
+def mention(tenant_id: UUID) -> None:
+    """Name the newest anchor in the log itself, once a day: log and anchor then hold each other in place."""
+    anchored = Anchor.objects.filter(tenant=tenant_id).select_related("checkpoint")
+    first, newest = anchored.order_by("anchored_at").first(), anchored.order_by("-anchored_at").first()
+    if first is None or newest is None:
+        return
+    of_tenant = ProvisioningLog.objects.filter(chain=f"tenant:{tenant_id}", action=Action.CHECKPOINT_ANCHORED)
+    last = of_tenant.order_by("-sequence").values_list("timestamp", flat=True).first()
+    if clock.now() < (last or first.anchored_at) + MENTIONED_EVERY:
+        return
+    details = {
+        "place": newest.place,
+        "name": newest.name,
+        "incarnation": newest.checkpoint.incarnation,
+        "size": newest.checkpoint.size,
+        "root": newest.checkpoint.root,
+        "worm": newest.is_worm,
+        "kept_until": newest.kept_until.isoformat() if newest.kept_until else None,
+    }
+    record(Action.CHECKPOINT_ANCHORED, on=tree.logged_tenant(tenant_id), by=SYSTEM, details=details)

@@ -1,0 +1,145 @@
+"""Verification by the clock: what is new every five minutes, everything once a night; each result is kept.
+
+A verification of what is new begins where the last clean one ended, with the edge of the tree as it was then, and says
+how far it went and when all was verified last: nothing stays unverified for ever because something else is looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+from django.db.models import F, OuterRef, Q, Subquery
+
+from audit_app.merkle import CompactRange
+from audit_app.models import ChainHead, LogTree, ProvisioningLog, TreeLeaf, VerificationRun
+from audit_app.verify import Report, verify_log
+from audit_app.verify.chains import verify_links
+from audit_app.verify.states import verify_states
+from audit_app.verify.trees import TreeWalk
+from core_app import clock
+
+log = structlog.get_logger(__name__)
+
+KEPT: Final = timedelta(days=30)  # of results in which nothing was found
+_BATCH: Final = 500
+_MOST_FINDINGS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a tenant's log was verified.
+
+    Attributes:
+        edge: The right edge of the tree there.
+        full_at: When everything before it was verified at once, as an ISO time.
+    """
+
+    edge: CompactRange
+    full_at: str
+
+    def as_json(self, size: int) -> dict[str, Any]:
+        """Return what is stored of it; ``size`` is how many leaves there are."""
+        edge = self.edge.to_bytes().hex()
+        return {"verified_to": self.edge.size, "of": size, "all_verified_at": self.full_at, "edge": edge}
+
+    @classmethod
+    def parse(cls, stored: dict[str, Any]) -> Cursor:
+        """Return the cursor that was stored.
+
+        Raises:
+            ValueError: somebody changed it.
+        """
+        return cls(
+            CompactRange.from_bytes(stored["verified_to"], bytes.fromhex(stored["edge"])), stored["all_verified_at"]
+        )
+
+
+def verify(*, is_full: bool) -> tuple[Report, VerificationRun]:
+    """Verify everything or what is new, keep the result, and raise an alarm when something does not hold."""
+    began = clock.now()
+    report, coverage = _all(began.isoformat()) if is_full else _new(began.isoformat())
+    run = VerificationRun.objects.create(
+        is_full=is_full,
+        started_at=began,
+        finished_at=clock.now(),
+        entries=report.entries,
+        ok=report.ok,
+        findings=[finding.as_json() for finding in report.findings[:_MOST_FINDINGS]],
+        coverage=coverage,
+    )
+    if not report.ok:
+        first = report.defects[0]
+        log.error("log_does_not_verify", findings=len(report.defects), first=first.as_json(), run=str(run.pk))
+    for tree in report.silent:
+        log.error("log_not_signed_for", tree=tree, run=str(run.pk))
+    VerificationRun.objects.filter(ok=True, is_full=False, started_at__lt=began - KEPT).delete()
+    return report, run
+
+
+def _all(at: str) -> tuple[Report, dict[str, Any]]:
+    edges = {tree.tenant_id: (tree.size, bytes(tree.edge)) for tree in LogTree.objects.all()}
+    report = verify_log()
+    if not report.ok:
+        return report, _coverage_kept()
+    cursors = {tenant: Cursor(CompactRange.from_bytes(*edge), at) for tenant, edge in edges.items()}
+    return report, {str(tenant): cursor.as_json(cursor.edge.size) for tenant, cursor in cursors.items()}
+
+
+def _new(at: str) -> tuple[Report, dict[str, Any]]:
+    report, coverage, kept = Report(), {}, _coverage_kept()
+    for tree in LogTree.objects.order_by("tenant"):
+        found, cursor = _new_of(tree, kept.get(str(tree.tenant_id)), at)
+        report.entries += found.entries
+        report.add(found.findings)
+        report.tails += found.tails
+        report.silent += found.silent
+        if found.ok:
+            coverage[str(tree.tenant_id)] = cursor.as_json(tree.size)
+    return report, kept | coverage
+
+
+def _new_of(tree: LogTree, stored: dict[str, Any] | None, at: str) -> tuple[Report, Cursor]:
+    """Verify the part of a tenant's log behind its cursor, or all of it where there is none that can be used."""
+    try:
+        cursor = Cursor.parse(stored) if stored else None
+    except (ValueError, KeyError, TypeError):
+        cursor = None
+    if cursor is None or cursor.edge.size > tree.size:
+        return verify_log(tree.tenant_id), Cursor(CompactRange.from_bytes(tree.size, bytes(tree.edge)), at)
+    report = Report()
+    walk = TreeWalk(tree, "default", outside=True, start=cursor.edge).walk()
+    report.add_walk(walk)
+    requests: set[UUID | None] = set()
+    leaves = TreeLeaf.objects.filter(tenant=tree.tenant_id, index__gte=cursor.edge.size).order_by("index")
+    _verify_batches(list(leaves.values_list("entry", flat=True)), report, requests)
+    _verify_batches(_waiting(tree.tenant_id), report, requests)
+    report.add(verify_states(Q(tenant=tree.tenant_id, pk__in=requests - {None}), "default"))
+    return report, Cursor(walk.stored, cursor.full_at)
+
+
+def _waiting(tenant_id: UUID) -> list[UUID]:
+    """Return the entries that are not in the tree yet."""
+    heads = ChainHead.objects.filter(tenant=tenant_id, sequence__gt=F("sequenced"))
+    done = ChainHead.objects.filter(chain=OuterRef("chain")).values("sequenced")
+    entries = ProvisioningLog.objects.filter(chain__in=heads.values("chain"), sequence__gt=Subquery(done))
+    return list(entries.order_by("chain", "sequence").values_list("pk", flat=True))
+
+
+def _verify_batches(entries: list[UUID], report: Report, requests: set[UUID | None]) -> None:
+    for at in range(0, len(entries), _BATCH):
+        batch = ProvisioningLog.objects.filter(pk__in=entries[at : at + _BATCH])
+        report.entries += len(entries[at : at + _BATCH])
+        report.add(verify_links(batch))
+        requests |= set(batch.order_by().values_list("environment_request", flat=True))
+
+
+def _coverage_kept() -> dict[str, Any]:
+    """Return where the newest results say that each tenant's log was verified to."""
+    kept: dict[str, Any] = {}
+    for run in VerificationRun.objects.order_by("-started_at").only("coverage")[:1]:
+        kept |= run.coverage
+    return kept

@@ -1,0 +1,47 @@
+"""Walk the log and say what does not hold: chains, tree, signatures, anchors, and each request's state."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import Q
+
+from audit_app.models import LogTree
+from audit_app.verify.chains import verify_chains
+from audit_app.verify.heads import tenants_outside
+from audit_app.verify.report import Finding, Report
+from audit_app.verify.states import verify_states
+from audit_app.verify.trees import TreeWalk
+
+__all__ = ["Finding", "Report", "verify_log"]
+
+
+def verify_log(tenant_id: UUID | None = None, using: str = DEFAULT_DB_ALIAS) -> Report:
+    """Verify every chain from its first entry to its head, every tenant's tree against all that was ever signed for
+    it, and every subject's state against the fold of its log.
+
+    Args:
+        tenant_id: Only this tenant's; everything when None.
+        using: Alias of the database. A restored copy is held against what it holds itself: that it is behind what the
+            signer remembers and the anchors hold is its nature.
+    """
+    report, known = Report(), set()
+    theirs = Q() if tenant_id is None else Q(tenant=tenant_id)
+    outside = using == DEFAULT_DB_ALIAS
+    seen = set()
+    for tree in LogTree.objects.using(using).filter(theirs).order_by("tenant"):
+        seen.add(tree.tenant_id)
+        walk = TreeWalk(tree, using, outside=outside).walk()
+        known |= walk.known
+        report.add_walk(walk)
+    if outside:
+        report.add(_lost(tenants_outside() - seen, tenant_id))
+    report.add(verify_chains(theirs, using, known, report))
+    report.add(verify_states(theirs, using))
+    return report
+
+
+def _lost(tenants: set[UUID], only: UUID | None) -> list[Finding]:
+    lost = sorted(tenants if only is None else tenants & {only})
+    return [Finding("TRUNCATED", f"tree:{tenant}#0", "The whole log that was signed for is gone.") for tenant in lost]

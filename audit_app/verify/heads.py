@@ -1,0 +1,166 @@
+"""Every signed tree head that is known of a tenant: in the database, in the signer's memory, in the anchors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from heapq import merge
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Max
+
+from audit_app import anchors, keys, witness
+from audit_app.models import Anchor, Checkpoint, LogTree
+from audit_app.notes import BadNoteError, TreeHead, fingerprint, opened
+from audit_app.verify.report import Finding
+
+CHECKPOINT, SIGNER, ANCHOR = "checkpoint", "signer", "anchor"
+SILENT_AFTER: Final = timedelta(minutes=15)
+_CHUNK: Final = 2000
+_PUT_ELSEWHERE: Final = 1000  # of the newest anchors, where a store cannot list them
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Head:
+    """A tree head and who says so; ordered by size, then as listed in ``rank``."""
+
+    size: int
+    rank: int
+    source: str = field(compare=False)
+    incarnation: int = field(compare=False)
+    root: bytes = field(compare=False)
+    signed_at: datetime | None = field(compare=False)
+    name: str = field(compare=False)
+
+
+class Heads:
+    """Reads the heads of one tenant and says what is wrong with them by themselves."""
+
+    def __init__(self, tree: LogTree, using: str, *, outside: bool) -> None:
+        self.tree, self.using, self.outside = tree, using, outside
+        self.findings: list[Finding] = []
+        self.trusted = keys.trusted(keys.rotations(tree.tenant_id, using))
+        self.checkpoints = Checkpoint.objects.using(using).filter(tenant=tree.tenant_id)
+        self._strangers: set[str] = set()
+        self._last_at: datetime | None = None
+        self.longest_gap: tuple[timedelta, datetime] | None = None
+        largest = self.checkpoints.order_by("incarnation").values_list("incarnation").annotate(Max("size"))
+        self._common = dict(largest)
+
+    @property
+    def last_at(self) -> datetime | None:
+        """Return when the newest checkpoint that was read had been signed."""
+        return self._last_at
+
+    def between(self, first: int) -> Iterator[Head]:
+        """Yield what is known of trees of ``first`` leaves or more, smallest first, the database's own first."""
+        sources = [self._stored(first)]
+        if self.outside:
+            sources += [self._remembered(), self._anchored(first)]
+        yield from merge(*sources)
+
+    def is_superseded(self, head: Head) -> bool:
+        """Say whether a head is of an incarnation that a restore cut off before it came that far."""
+        return head.incarnation < self.tree.incarnation and head.size > self._common.get(head.incarnation, 0)
+
+    def _stored(self, first: int) -> Iterator[Head]:
+        rows = self.checkpoints.filter(size__gte=first).order_by("size", "signed_at")
+        for row in rows.iterator(chunk_size=_CHUNK):
+            where = f"checkpoint:{row.tenant_id}#{row.size}"
+            if not keys.is_trusted(bytes.fromhex(row.public_key), self.trusted):
+                self._stranger(row.public_key, where)
+                continue
+            try:
+                head = opened(row.note, bytes.fromhex(row.public_key))
+            except BadNoteError as error:
+                self.findings.append(
+                    Finding("MODIFIED", where, f"The stored checkpoint is not what was signed. {error}")
+                )
+                continue
+            if (head.origin, head.size, head.root.hex(), head.signed_at) != (
+                f"elm/{row.tenant_id}/{row.incarnation}",
+                row.size,
+                row.root,
+                row.signed_at,
+            ):
+                self.findings.append(Finding("MODIFIED", where, "The columns of the checkpoint differ from its note."))
+                continue
+            self._beat(head.signed_at)
+            yield Head(row.size, 0, CHECKPOINT, row.incarnation, head.root, head.signed_at, where)
+
+    def _remembered(self) -> Iterator[Head]:
+        try:
+            memory = witness.recall(self.tree.tenant_id)
+        except (ValueError, KeyError):
+            where = f"tree:{self.tree.tenant_id}"
+            self.findings.append(Finding("MODIFIED", where, "The signer's memory on this host is damaged."))
+            return
+        if memory:
+            root = memory.edge.root()
+            yield Head(memory.edge.size, 1, SIGNER, memory.incarnation, root, None, "the signer's memory")
+
+    def _anchored(self, first: int) -> Iterator[Head]:
+        for store in anchors.stores():
+            try:
+                yield from self._anchored_in(store, first)
+            except anchors.AnchorError as error:
+                where = f"tree:{self.tree.tenant_id}"
+                self.findings.append(Finding("UNANCHORED_TAIL", where, str(error), is_informational=True))
+
+    def _anchored_in(self, store: anchors.AnchorStore, first: int) -> Iterator[Head]:
+        known = Anchor.objects.using(self.using).filter(tenant=self.tree.tenant_id, place=store.place)
+        newest = known.order_by("-anchored_at").values_list("name", flat=True)[:_PUT_ELSEWHERE]
+        names = {*newest, *store.names(anchors.folder_of(self.tree.tenant_id))}
+        for name in sorted(names, key=_size_in):
+            if _size_in(name) < first:
+                continue
+            content = store.read(name)
+            if content is None:
+                self.findings.append(Finding("UNANCHORED_TAIL", name, f"The anchor is gone from {store.place}."))
+            elif head := self._opened(name, content):
+                yield Head(head.size, 2, ANCHOR, int(head.origin.rpartition("/")[2]), head.root, head.signed_at, name)
+
+    def _opened(self, name: str, content: bytes) -> TreeHead | None:
+        """Return what an anchor says if a trusted key signed it and it is the one its name promises."""
+        for public in self.trusted:
+            try:
+                head = opened(content.decode(), public)
+            except (BadNoteError, UnicodeDecodeError):
+                continue
+            promised = Checkpoint(
+                tenant_id=self.tree.tenant_id,
+                incarnation=int(head.origin.rpartition("/")[2]),
+                size=head.size,
+                signed_at=head.signed_at,
+            )
+            if anchors.name_of(promised) == name and head.origin.startswith(f"elm/{self.tree.tenant_id}/"):
+                return head
+            self.findings.append(Finding("SPLIT_VIEW", name, "The anchor holds another checkpoint than its name says."))
+            return None
+        self.findings.append(Finding("MODIFIED", name, "The anchor is not what any trusted key has signed."))
+        return None
+
+    def _stranger(self, public: str, where: str) -> None:
+        if public not in self._strangers:
+            self._strangers.add(public)
+            said = fingerprint(bytes.fromhex(public))
+            detail = f"Signed by a key that is not trusted, SHA-256 {said}; see ELM_LOG_KEY_FINGERPRINTS."
+            self.findings.append(Finding("KEY_UNKNOWN", where, detail))
+
+    def _beat(self, at: datetime) -> None:
+        if self._last_at and at - self._last_at > SILENT_AFTER:
+            gap = (at - self._last_at, self._last_at)
+            self.longest_gap = max(self.longest_gap or gap, gap)
+        self._last_at = max(self._last_at or at, at)
+
+
+def tenants_outside() -> set[UUID]:
+    """Return the tenants whose logs this host has signed for."""
+    return witness.remembered()
+
+
+def _size_in(name: str) -> int:
+    size = name.rpartition("/")[2].partition("-")[0]
+    return int(size) if size.isdecimal() else 0

@@ -1,0 +1,247 @@
+"""Rebuild a tenant's tree from its entries and hold it against the stored leaves and every signed head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+
+from audit_app.merkle import CompactRange, leaf_hash
+from audit_app.models import ChainHead, LogTree, ProvisioningLog, TreeLeaf
+from audit_app.verify.heads import CHECKPOINT, SIGNER, SILENT_AFTER, Head, Heads
+from audit_app.verify.report import Finding
+from core_app import clock
+
+_PAGE: Final = 5000
+_MOST: Final = 10_000  # suspects and findings kept; what was done to more is told by the first of them
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """A leaf whose entry is not what it was: another hash, or none."""
+
+    index: int
+    entry: UUID
+    is_gone: bool
+
+
+class TreeWalk:
+    """One walk over a tenant's tree, from a leaf whose left side was verified before.
+
+    Attributes:
+        findings: What does not hold.
+        known: Entries shown to be changed or put in.
+        stored: The edge of the tree as far as it was walked.
+        tail: A sentence about entries that are not signed for yet, or "".
+        is_silent: Nobody has signed for a quarter of an hour.
+    """
+
+    def __init__(self, tree: LogTree, using: str, *, outside: bool, start: CompactRange | None = None) -> None:
+        self.tree, self.using = tree, using
+        self.name = f"tree:{tree.tenant_id}"
+        self.findings: list[Finding] = []
+        self.known: set[UUID] = set()
+        self.tail, self.is_silent = "", False
+        self.first = start.size if start else 0
+        self.stored = start.copy() if start else CompactRange()
+        self.actual = self.stored.copy()
+        self.agreed = self.first
+        self.heads = Heads(tree, using, outside=outside)
+        self._suspects: list[_Suspect] = []
+        self._signed_at: datetime | None = None
+        self._contradicted = False
+        self._doubt: Head | None = None
+        self._beyond: Head | None = None
+        self._backdated: list[UUID] = []
+
+    def walk(self) -> TreeWalk:
+        """Walk to the last leaf and the last head."""
+        waiting = self.heads.between(self.first)
+        head = next(waiting, None)
+        for row in self._leaves():
+            while head and head.size <= self.stored.size:
+                self._compare(head)
+                head = next(waiting, None)
+            self._step(row)
+        while head:
+            self._compare(head)
+            head = next(waiting, None)
+        self._conclude()
+        return self
+
+    def _leaves(self) -> Iterator[Any]:
+        entry = ProvisioningLog.objects.filter(pk=OuterRef("entry"), tenant=OuterRef("tenant"))
+        rows = TreeLeaf.objects.using(self.using).filter(tenant=self.tree.tenant_id)
+        rows = rows.annotate(
+            entry_hash=Subquery(entry.values("entry_hash")), timestamp=Subquery(entry.values("timestamp"))
+        )
+        after = self.first - 1
+        while page := list(rows.filter(index__gt=after).order_by("index")[:_PAGE]):
+            yield from page
+            after = page[-1].index
+
+    def _step(self, row: Any) -> None:
+        if row.index != self.stored.size:
+            self._missing_leaves(row.index)
+        leaf = bytes(row.leaf_hash)
+        actual = leaf_hash(row.entry_hash) if row.entry_hash else leaf
+        if (actual != leaf or row.entry_hash is None) and len(self._suspects) < _MOST:
+            self._suspects.append(_Suspect(row.index, row.entry, row.entry_hash is None))
+        if row.timestamp and self._signed_at and row.timestamp < self._signed_at - SILENT_AFTER:
+            self._backdated.append(row.entry)
+        self.stored.append(leaf)
+        self.actual.append(actual)
+
+    def _missing_leaves(self, found: int) -> None:
+        last = f"{self.name}#{self.stored.size}"
+        self._report("DELETED", last, f"Leaves {self.stored.size} to {found - 1} of the tree are missing.")
+        self._contradicted = True  # from here on no root can be the signed one
+        self.stored.size = self.actual.size = found
+
+    def _compare(self, head: Head) -> None:
+        if self.heads.is_superseded(head):
+            return
+        if head.incarnation != self.tree.incarnation and head.source == SIGNER:
+            self._foreign_memory(head)
+        elif head.size > self.stored.size:
+            self._beyond = max(self._beyond or head, head)
+        elif head.size == self.stored.size and not self._contradicted:
+            self._compare_roots(head)
+        if head.source == CHECKPOINT and head.signed_at:
+            self._signed_at = max(self._signed_at or head.signed_at, head.signed_at)
+
+    def _compare_roots(self, head: Head) -> None:
+        if self.stored.root() == head.root:
+            self._report_suspects()
+            self.actual = self.stored.copy()
+        elif self.actual.root() == head.root:
+            first, last = self._suspects[0].index, self._suspects[-1].index
+            detail = f"Leaves {first} to {last} of the stored tree were changed; the entries are as they were signed."
+            self._report("MODIFIED", f"{self.name}#{first}", detail)
+            self._suspects.clear()
+            self.stored = self.actual.copy()
+        elif head.source == CHECKPOINT:
+            self._contradicted = True
+            detail = (
+                f"Entries {self.agreed} to {head.size - 1} were rewritten: {head.name} was signed over another root."
+            )
+            self._report("MODIFIED", f"{self.name}#{self.agreed}", detail)
+            return
+        else:
+            self._doubt = self._doubt or head
+            return
+        if head.source == CHECKPOINT:
+            self.agreed = head.size
+
+    def _foreign_memory(self, head: Head) -> None:
+        if head.incarnation > self.tree.incarnation:
+            detail = f"Incarnation {head.incarnation} was signed for, the database holds {self.tree.incarnation}."
+            self._report("TRUNCATED", f"{self.name}#{self.stored.size}", detail)
+        else:
+            detail = f"Incarnation {self.tree.incarnation} began without manage.py accept_restore."
+            self._report("INCARNATION_CHANGE", self.name, detail)
+
+    def _conclude(self) -> None:
+        self._report_suspects()
+        if self._beyond:
+            gone = self._beyond.size - self.stored.size
+            detail = (
+                f"The last {gone} of {self._beyond.size} entries are gone; {self._beyond.name} was signed over them."
+            )
+            self._report("TRUNCATED", f"{self.name}#{self.stored.size}", detail)
+        elif self.tree.size != self.stored.size:
+            detail = f"The tree says {self.tree.size} leaves and has {self.stored.size}."
+            self._report("MODIFIED", self.name, detail)
+        if self._doubt:
+            kind = "SPLIT_VIEW" if self.agreed >= self._doubt.size else "MODIFIED"
+            detail = f"{self._doubt.name} says that the first {self._doubt.size} entries had another root."
+            self._report(kind, f"{self.name}#{self._doubt.size}", detail)
+        for entry in self._backdated[:_MOST]:
+            detail = "The entry was written after a checkpoint that was signed long after the entry's own time."
+            self._report("BACKDATED", self._place_of(entry), detail)
+        self._report_unlisted()
+        self._report_silence()
+        self._report_incarnations()
+        self.findings += self.heads.findings
+
+    def _report_suspects(self) -> None:
+        """Name the entries that are not what their leaves say; entries that are gone in runs."""
+        for is_gone, group in groupby(self._suspects, key=lambda suspect: suspect.is_gone):
+            suspects = list(group)
+            first, last = suspects[0].index, suspects[-1].index
+            if is_gone:
+                detail = f"The entries of leaves {first} to {last} are gone ({len(suspects)}); the tree still has them."
+                self._report("DELETED", f"{self.name}#{first}", detail)
+                continue
+            for suspect in suspects:
+                self.known.add(suspect.entry)
+                detail = f"The entry is not what is signed for as leaf {suspect.index}."
+                self._report("MODIFIED", self._place_of(suspect.entry), detail)
+        self._suspects.clear()
+
+    def _report_unlisted(self) -> None:
+        """Name entries that count as sequenced and are no leaf: they were put in later."""
+        head = ChainHead.objects.filter(chain=OuterRef("chain"))
+        entries = ProvisioningLog.objects.using(self.using).filter(tenant=self.tree.tenant_id)
+        leaf = TreeLeaf.objects.filter(entry=OuterRef("pk"), tenant=OuterRef("tenant"))
+        unlisted = entries.filter(~Exists(leaf)).annotate(done=Subquery(head.values("sequenced")))
+        for entry in unlisted.filter(sequence__lte=F("done")).order_by("chain", "sequence")[:_MOST]:
+            self.known.add(entry.pk)
+            self._report("INSERTED", f"{entry.chain}#{entry.sequence}", "The entry is not in the tree; it was put in.")
+
+    def _report_silence(self) -> None:
+        last, now = self.heads.last_at, clock.now()
+        gap = self.heads.longest_gap
+        if gap:
+            detail = f"Nothing was signed for {_spoken(gap[0])} after {gap[1]:%Y-%m-%d %H:%M} UTC, the longest silence."
+            self._report("HEARTBEAT_GAP", self.name, detail, is_informational=True)
+        if last and now - last > SILENT_AFTER:
+            detail = f"Nothing has been signed since {last:%Y-%m-%d %H:%M} UTC, for {_spoken(now - last)}."
+            self._report("HEARTBEAT_GAP", self.name, detail, is_informational=True)
+            self.is_silent = True
+        self._report_tail(last, now)
+
+    def _report_tail(self, last: datetime | None, now: datetime) -> None:
+        """Say how many entries nobody has signed for; those much older than the last signature were passed over."""
+        theirs = Q(tenant=self.tree.tenant_id)
+        heads = ChainHead.objects.using(self.using).filter(theirs, sequence__gt=F("sequenced"))
+        waiting = ProvisioningLog.objects.using(self.using).filter(
+            theirs, chain__in=heads.values("chain"), sequence__gt=Subquery(_sequenced())
+        )
+        unsigned = list(waiting.order_by("timestamp").values_list("timestamp", flat=True)[:_MOST])
+        count = len(unsigned) + max(self.stored.size - self.agreed, 0)
+        if last is None or not count:
+            return
+        oldest = min([*unsigned, now if not self.stored.size > self.agreed else last])
+        self.tail = f"{count} entries since the checkpoint of {last:%Y-%m-%d %H:%M:%S} UTC ({_spoken(now - oldest)})."
+        if unsigned and unsigned[0] < last - SILENT_AFTER:
+            detail = f"{len(unsigned)} entries, the oldest of {unsigned[0]:%Y-%m-%d %H:%M} UTC, were passed over."
+            self._report("UNANCHORED_TAIL", self.name, detail)
+        elif now - oldest > SILENT_AFTER:
+            self._report("UNANCHORED_TAIL", self.name, self.tail, is_informational=True)
+
+    def _report_incarnations(self) -> None:
+        for number in range(2, self.tree.incarnation + 1):
+            detail = f"Incarnation {number} began with a restore that somebody accepted; the log says who."
+            self._report("INCARNATION_CHANGE", self.name, detail, is_informational=True)
+
+    def _place_of(self, entry: UUID) -> str:
+        found = ProvisioningLog.objects.using(self.using).filter(pk=entry).values_list("chain", "sequence").first()
+        return f"{found[0]}#{found[1]}" if found else f"{self.name}?{entry}"
+
+    def _report(self, kind: str, where: str, detail: str, *, is_informational: bool = False) -> None:
+        self.findings.append(Finding(kind, where, detail, is_informational))
+
+
+def _sequenced() -> Any:
+    return ChainHead.objects.filter(chain=OuterRef("chain")).values("sequenced")
+
+
+def _spoken(span: timedelta) -> str:
+    seconds = int(span.total_seconds())
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

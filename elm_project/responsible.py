@@ -1,0 +1,38 @@
+"""Who answers for what is done to the log's signatures on a command line: a Governance Lead of a whole tenant."""
+
+from __future__ import annotations
+
+from accounts_app.models import Tenant, User
+from accounts_app.roles import Role
+from accounts_app.scope import scope_of
+from core_app.errors import DomainError, PermissionRefused
+
+
+def responsible_person(upn: str) -> User:
+    """Return the person of that user principal name.
+
+    Raises:
+        DomainError: there is nobody of that name.
+        PermissionRefused: they lead no tenant.
+    """
+    try:
+        user = User.objects.get_by_natural_key(upn)
+    except User.DoesNotExist:
+        raise DomainError(f"There is nobody with the user principal name {upn}.") from None
+    if not tenants_of(user):
+        raise PermissionRefused(f"{upn} is no {Role.GOVERNANCE_LEAD} of any tenant.")
+    return user
+
+
+def tenants_of(user: User, name: str | None = None) -> list[Tenant]:
+    """Return the tenants a person leads, or only the one of that name.
+
+    Raises:
+        PermissionRefused: they do not lead the tenant of that name.
+    """
+    reach = scope_of(user).own.get(Role.GOVERNANCE_LEAD)
+    led = list(Tenant.objects.filter(pk__in=reach.tenants).order_by("name")) if reach else []
+    chosen = [tenant for tenant in led if name in (None, tenant.name)]
+    if name is not None and not chosen:
+        raise PermissionRefused(f"{user.upn} is no {Role.GOVERNANCE_LEAD} of {name}.")
+    return chosen

@@ -1,0 +1,337 @@
+"""A1 to A15, A17, A19 to A24 of the fault list: the log in the database is attacked with raw SQL, and every attack has
+its name. Built once, every attack on a copy of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+import pytest
+from django.conf import settings
+
+from audit_app import canonical, scheduled, triggers
+from audit_app.actors import SYSTEM
+from audit_app.checkpoints import accept_restore, checkpoint_due, sign_now
+from audit_app.models import LogTree, ProvisioningLog, VerificationRun
+from audit_app.verify import verify_log
+from audit_app.witness import SignerRefusedError
+from requests_app.choices import State, Zone
+from tests.factories import make_people, make_request
+from tests.faults import tampered
+from tests.faults.tampered import LOG, Built, classes, entry, found, plant_leaves, rewrite, sign_again, sql, unguarded
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
+
+OTHER_TENANT = "(SELECT id FROM accounts_app_tenant WHERE id <> tenant_id LIMIT 1)"
+OTHER_REQUEST = "(SELECT id FROM requests_app_environmentrequest r WHERE r.id <> environment_request_id LIMIT 1)"
+CHANGES = {
+    "id": "'00000000000000000000000000000001'",
+    "environment_request_id": OTHER_REQUEST,
+    "sequence": "sequence + 100",
+    "action": "action + 1",
+    "action_details": """'{"approved": true}'""",
+    "actor": "'somebody.else@contoso.example'",
+    "actor_type": "3 - actor_type + 1",
+    "timestamp": "'2026-01-01 00:00:00'",
+    "success": "NOT success",
+    "error_message": "'none'",
+    "correlation_id": "'other'",
+    "chain": "'request:other'",
+    "tenant_id": OTHER_TENANT,
+    "subject": "'REQ-99999'",
+    "from_state": "coalesce(from_state, 0) + 1",
+    "to_state": "coalesce(to_state, 0) + 1",
+    "policy_version": "'none'",
+    "canonical": "x'00'",
+    "previous_hash": "'" + "f" * 64 + "'",
+    "entry_hash": "'" + "f" * 64 + "'",
+}
+
+
+@pytest.fixture
+def log(built: Built, django_db_blocker, tmp_path):
+    with django_db_blocker.unblock(), built.copied(tmp_path):
+        unguarded()
+        sql("UPDATE audit_app_anchor SET place = %s", f"directory {settings.LOG_ANCHOR_FOLDER}")  # it is a copy as well
+        yield built
+
+
+@pytest.fixture
+def older(built: Built, django_db_blocker, tmp_path):
+    """The database is yesterday's; the signer's host is today's."""
+    with django_db_blocker.unblock(), built.copied(tmp_path, "older.sqlite3"):
+        yield built
+
+
+def test_a01_every_column_of_the_log_is_attacked():
+    assert set(CHANGES) == {field.column for field in ProvisioningLog._meta.concrete_fields}
+
+
+def test_a24_without_an_attack_nothing_is_found(log):
+    report = verify_log()
+    assert (report.ok, report.findings) == (True, [])
+    assert report.entries == ProvisioningLog.objects.count()
+
+
+@pytest.mark.parametrize("column", CHANGES)
+def test_a01_a_changed_column_is_modified_or_moved(log, column):
+    place = f"WHERE chain = '{log.chain}' AND sequence = 4"
+    sql(f"UPDATE {LOG} SET {column} = {CHANGES[column]} {place}")
+    moved = column in ("chain", "tenant_id", "environment_request_id")
+    assert ("MOVED" if moved else "MODIFIED") in classes()
+    number = 104 if column == "sequence" else 4
+    assert any(entry.endswith(f"#{number}") for _, entry in found())
+
+
+def test_a02_an_entry_that_was_hashed_anew_is_modified(log):
+    rewrite(log.chain, 4, actor="somebody.else@contoso.example")
+    assert found() == {("MODIFIED", f"{log.chain}#4")}
+
+
+@pytest.mark.parametrize("thorough", [False, True, "no checkpoint left"])
+def test_a03_a_chain_rewritten_to_its_tail_does_not_have_the_signed_root(log, thorough):
+    rewrite(log.chain, 4, to_tail=True, actor="somebody.else@contoso.example")
+    if not thorough:
+        first, *_ = sorted(place for kind, place in found() if kind == "MODIFIED")
+        assert (classes(), f"{log.chain}#4" in {place for _, place in found()}) == ({"MODIFIED"}, True), first
+        return
+    plant_leaves()
+    if thorough is not True:
+        sql("DELETE FROM audit_app_anchor")
+        sql("DELETE FROM audit_app_checkpoint")
+    assert classes() == {"MODIFIED"}
+    assert any(place.startswith(f"tree:{log.tenant}") for _, place in found())
+
+
+def test_a04_a_missing_entry_is_deleted(log):
+    sql(f"DELETE FROM {LOG} WHERE chain = %s AND sequence = 4", log.chain)
+    assert ("DELETED", f"{log.chain}#5") in found()
+    assert any(kind == "DELETED" and place.startswith("tree:") for kind, place in found())
+
+
+@pytest.mark.parametrize("thorough", [False, True])
+def test_a05_missing_last_entries_are_truncated(log, thorough):
+    cut_off(log.other, thorough)
+    if not thorough:
+        assert "DELETED" in classes()  # by the leaves
+        return
+    (finding,) = [one for one in verify_log().defects if one.entry.startswith(f"tree:{log.tenant}")]
+    assert (finding.classification, "signed over them" in finding.detail) == ("TRUNCATED", True)
+
+
+def cut_off(chain: str, thorough: bool) -> None:
+    """Delete the end of a chain and set its head back; if thorough, everything in the database that knows of it."""
+    (last, before) = (sql("SELECT sequence FROM audit_app_chainhead WHERE chain = %s", chain)[0][0], 2)
+    kept = entry(chain, before)
+    (tenant,) = sql("SELECT tenant_id FROM audit_app_chainhead WHERE chain = %s", chain)[0]
+    (first,) = sql(
+        f'SELECT min("index") FROM audit_app_treeleaf WHERE entry IN (SELECT id FROM {LOG} WHERE chain = %s '
+        "AND sequence > %s)",
+        chain,
+        before,
+    )[0]
+    sql(f"DELETE FROM {LOG} WHERE chain = %s AND sequence > %s", chain, before)
+    sql(
+        "UPDATE audit_app_chainhead SET sequence = %s, sequenced = %s, entry_hash = %s WHERE chain = %s",
+        *(before, before, kept["entry_hash"], chain),
+    )
+    assert last > before
+    if thorough:
+        later = f'SELECT entry FROM audit_app_treeleaf WHERE tenant_id = %s AND "index" >= {first}'
+        sql(f"DELETE FROM {LOG} WHERE id IN ({later})", tenant)
+        sql(f'DELETE FROM audit_app_treeleaf WHERE tenant_id = %s AND "index" >= {first}', tenant)
+        sql("DELETE FROM audit_app_anchor WHERE tenant_id = %s", tenant)
+        sql("DELETE FROM audit_app_checkpoint WHERE tenant_id = %s AND size > %s", tenant, first)
+        sql("UPDATE audit_app_logtree SET size = %s WHERE tenant_id = %s", first, tenant)
+
+
+def test_a05_only_what_nobody_has_signed_for_may_escape_and_its_age_is_printed(log):
+    assert any(re.search(r"^\d+ entries since the checkpoint of .* \(\d+ s\)", tail) for tail in verify_log().tails)
+    sql(f"DELETE FROM {LOG} WHERE chain = %s", log.unsigned)
+    sql("DELETE FROM audit_app_chainhead WHERE chain = %s", log.unsigned)
+    sql("DELETE FROM requests_app_environmentrequest WHERE id = %s", log.unsigned.partition(":")[2].replace("-", ""))
+    assert verify_log().ok
+
+
+def test_a06_a_request_deleted_with_its_log_is_deleted(log):
+    for table, column in ((LOG, "chain"), ("audit_app_chainhead", "chain")):
+        sql(f"DELETE FROM {table} WHERE {column} = %s", log.chain)
+    sql("DELETE FROM requests_app_environmentrequest WHERE id = %s", log.chain.partition(":")[2].replace("-", ""))
+    assert classes() == {"DELETED"}
+    assert "are gone" in verify_log().defects[0].detail
+
+
+def test_a07_a_forged_entry_in_the_middle_is_inserted(log):
+    forged = canonical.decode(bytes(entry(log.chain, 4)["canonical"])) | {"id": "0" * 31 + "1"}
+    sql(f"UPDATE {LOG} SET sequence = sequence + 1000 WHERE chain = %s AND sequence >= 4", log.chain)
+    sql(f"UPDATE {LOG} SET sequence = sequence - 999 WHERE chain = %s AND sequence >= 1000", log.chain)
+    names = [field.column for field in ProvisioningLog._meta.concrete_fields]
+    values = ["'00000000000000000000000000000001'" if name == "id" else name for name in names]
+    values = ["4" if name == "sequence" else value for name, value in zip(names, values, strict=True)]
+    sql(f"INSERT INTO {LOG} ({', '.join(names)}) SELECT {', '.join(_free(values))} FROM {LOG} "
+        "WHERE chain = %s AND sequence = 5", log.chain)  # fmt: skip
+    tampered.put(log.chain, 4, canonical.encode(forged))
+    assert ("INSERTED", f"{log.chain}#4") in found()
+
+
+def _free(values: list[str]) -> list[str]:
+    """A chain never forks: the forged entry needs a previous hash of its own."""
+    return ["'" + "f" * 64 + "'" if value == "previous_hash" else value for value in values]
+
+
+def test_a08_exchanged_entries_are_modified_and_reordered(log):
+    columns = [field.column for field in ProvisioningLog._meta.concrete_fields if field.name not in ("id", "sequence")]
+    rows = [sql(f"SELECT {', '.join(columns)} FROM {LOG} WHERE chain = %s AND sequence = %s", log.chain, at)[0]
+            for at in (4, 6)]  # fmt: skip
+    sql(f"UPDATE {LOG} SET previous_hash = 'x' || sequence WHERE chain = %s AND sequence IN (4, 6)", log.chain)
+    for at, row in ((4, rows[1]), (6, rows[0])):
+        names = ", ".join(f"{column} = %s" for column in columns)
+        sql(f"UPDATE {LOG} SET {names} WHERE chain = %s AND sequence = %s", *row, log.chain, at)
+    assert {("MODIFIED", f"{log.chain}#4"), ("MODIFIED", f"{log.chain}#6")} <= found()
+
+
+@pytest.mark.parametrize("target", ["other", "elsewhere"])
+def test_a09_an_entry_put_on_another_chain_is_moved(log, target):
+    chain = getattr(log, target)
+    sql(
+        f"UPDATE {LOG} SET chain = %s, sequence = 99, (environment_request_id, tenant_id) = "
+        f"(SELECT environment_request_id, tenant_id FROM {LOG} WHERE chain = %s LIMIT 1) "
+        "WHERE chain = %s AND sequence = 4",
+        *(chain, chain, log.chain),
+    )
+    assert ("MOVED", f"{chain}#99") in found()
+
+
+def test_a10_an_entry_with_an_old_time_is_backdated(log, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("core_app.clock._source", lambda: tampered.BEGIN.replace(month=1))
+        late = make_request()
+        people = make_people(type(late.tenant).objects.get(pk=log.tenant))
+        backdated = make_request(people=people)
+    sign_now()
+    assert ("BACKDATED", f"{backdated.log_chain().key}#1") in found()
+
+
+def test_a11_an_older_backup_is_truncated_and_not_signed_for(older, caplog):
+    assert "TRUNCATED" in classes()
+    assert all(place.startswith("tree:") for _, place in found())
+    with pytest.raises(SignerRefusedError, match="accept_restore"):
+        sign_now()
+    assert checkpoint_due() == []
+    assert "checkpoint_refused" in caplog.text
+
+
+def test_a12_a_log_rebuilt_and_signed_with_the_stolen_key_is_a_split_view(log):
+    rewrite(log.chain, 4, to_tail=True, actor="somebody.else@contoso.example")
+    plant_leaves()
+    sign_again()
+    assert classes() == {"SPLIT_VIEW"}
+    (settings.LOG_SIGNER_FOLDER / f"{log.tenant}.json").unlink()  # the anchors alone say it as well
+    assert classes() == {"SPLIT_VIEW"}
+
+
+def test_a13_an_edited_leaf_is_told_from_an_edited_entry(log):
+    (key,) = sql("SELECT id FROM " + LOG + " WHERE chain = %s AND sequence = 4", log.chain)[0]
+    sql("UPDATE audit_app_treeleaf SET leaf_hash = %s WHERE entry = %s", bytes(32), key)
+    (finding,) = verify_log().defects
+    assert (finding.classification, "the entries are as they were signed" in finding.detail) == ("MODIFIED", True)
+
+
+@pytest.mark.parametrize("change", ["note = replace(note, 'elm/', 'elm/x')", "size = size + 1", "root = 'x'",
+                                    "signed_at = '2026-01-01 00:00:00'", "incarnation = 7"])  # fmt: skip
+def test_a14_an_edited_checkpoint_is_modified(log, change):
+    sql(f"UPDATE audit_app_checkpoint SET {change}")
+    assert "MODIFIED" in classes()
+    assert all(place.startswith("checkpoint:") for kind, place in found() if kind == "MODIFIED")
+
+
+def test_a15_triggers_that_are_back_hide_nothing(log):
+    sql(f"UPDATE {LOG} SET actor = 'x' WHERE chain = '{log.chain}' AND sequence = 4")
+    triggers.install()
+    assert triggers.missing() == set()
+    assert found() == {("MODIFIED", f"{log.chain}#4")}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda file, _older: file.unlink(), "UNANCHORED_TAIL"),
+        (lambda file, _older: file.write_bytes(b"garbage"), "MODIFIED"),
+        (lambda file, older: file.write_bytes(older.read_bytes()), "SPLIT_VIEW"),
+    ],
+    ids=["gone", "overwritten", "older"],
+)
+def test_a17_an_anchor_that_is_not_what_it_was_is_named(log, change, expected):
+    older, *_, newest = sorted((settings.LOG_ANCHOR_FOLDER / "checkpoints" / log.tenant).rglob("*.note"))
+    newest.chmod(0o600)
+    change(newest, older)
+    assert classes() == {expected}
+    assert all(newest.name in place for _, place in found())
+
+
+@pytest.mark.parametrize("is_hashed", [False, True])
+def test_a19_the_same_letters_in_another_form_are_modified(log, is_hashed):
+    before = entry(log.chain, 4)
+    content = bytes(before["canonical"]).replace(b"contoso", "contosó".encode())
+    tampered.put(log.chain, 4, content)
+    nfd = unicodedata.normalize("NFD", content.decode()).encode()
+    assert nfd != content
+    if is_hashed:
+        tampered.put(log.chain, 4, nfd)
+    else:
+        sql(f"UPDATE {LOG} SET canonical = %s WHERE chain = %s AND sequence = 4", nfd, log.chain)
+    assert ("MODIFIED", f"{log.chain}#4") in found()
+
+
+@pytest.mark.parametrize(
+    "other_bytes",
+    [
+        lambda text: text.replace('"sequence":4', '"sequence":4.0'),
+        lambda text: json.dumps(dict(reversed(json.loads(text).items())), separators=(",", ":")),
+        lambda text: text.replace("@", "\\u0040"),
+        lambda text: text.replace('":', '": '),
+    ],
+    ids=["1.0", "order", "escape", "space"],
+)
+def test_a20_the_same_json_in_other_bytes_is_modified(log, other_bytes):
+    tag, text = canonical.VERSION_TAG, bytes(entry(log.chain, 4)["canonical"])[len(canonical.VERSION_TAG) :].decode()
+    changed = other_bytes(text)
+    assert changed != text
+    assert json.loads(changed) == json.loads(text)
+    tampered.put(log.chain, 4, tag + changed.encode())
+    assert found() == {("MODIFIED", f"{log.chain}#4")}
+
+
+def test_a21_a_missing_heartbeat_is_told_and_alarmed_and_no_contradiction(log, caplog, monkeypatch):
+    monkeypatch.setattr(log.clock, "at", log.clock.at)
+    log.clock.advance(minutes=16)
+    report, run = scheduled.verify(is_full=True)
+    assert report.ok
+    assert "HEARTBEAT_GAP" in {finding.classification for finding in report.findings}
+    assert "log_not_signed_for" in caplog.text
+    assert (VerificationRun.objects.get().pk, run.ok) == (run.pk, True)
+    assert len(checkpoint_due()) == 2
+    log.clock.advance(minutes=1)
+    assert checkpoint_due() == []
+    log.clock.advance(minutes=4)
+    assert len(checkpoint_due()) == 2  # although nothing has happened since
+
+
+def test_a23_an_accepted_restore_is_an_incarnation_and_no_contradiction(older, monkeypatch):
+    monkeypatch.setattr(older.clock, "at", older.clock.at)
+    for tenant in LogTree.objects.values_list("tenant", flat=True):
+        accept_restore(tenant, by=SYSTEM, reason="The disk was lost.")
+    assert sign_now()
+    make_request(State.REJECTED, zone=Zone.ZONE_2)
+    sign_now()
+    report = verify_log()
+    assert report.ok, report.defects
+    assert "INCARNATION_CHANGE" in {finding.classification for finding in report.findings}
+
+
+def test_a23_an_incarnation_that_nobody_accepted_is_a_contradiction(log):
+    sql("UPDATE audit_app_logtree SET incarnation = 2")
+    assert classes() == {"INCARNATION_CHANGE"}
+    with pytest.raises(SignerRefusedError):
+        sign_now()
