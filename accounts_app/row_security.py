@@ -19,8 +19,8 @@ from audit_app import triggers
 from core_app.tenancy import EVERY, NONE, VARIABLE
 
 POLICY: Final = "rows_of_shown_tenants"
-# Ours, but of no tenant: ticks of workers
-SHARED: Final = frozenset({"provisioning_app.WorkerTick"})
+# Ours, but of no tenant: ticks of workers, and what the verifications of the whole log came to
+SHARED: Final = frozenset({"audit_app.VerificationRun", "provisioning_app.WorkerTick"})
 # Tables without a tenant of their own → the key to the row whose tenant is theirs
 _BY_WAY_OF: Final = {
     "accounts_app.User_groups": "user",
@@ -36,6 +36,7 @@ _BY_WAY_OF: Final = {
     "provisioning_app.Gap": "request",
     "provisioning_app.PrivilegeFinding": "review",
     "provisioning_app.StepRecord": "run",
+    "sign_in_app.MappedGrant": "mapping",
 }
 _SHOWN: Final = f"current_setting('{VARIABLE}', true)"
 _FUNCTIONS: Final = (

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 
-from audit_app.merkle import CompactRange, leaf_hash
+from audit_app.merkle import EMPTY_ROOT, CompactRange, leaf_hash
 from audit_app.models import ChainHead, LogTree, ProvisioningLog, TreeLeaf
 from audit_app.verify.heads import CHECKPOINT, SIGNER, SILENT_AFTER, Head, Heads
 from audit_app.verify.report import Finding
@@ -101,7 +101,8 @@ class TreeWalk:
         last = f"{self.name}#{self.stored.size}"
         self._report("DELETED", last, f"Leaves {self.stored.size} to {found - 1} of the tree are missing.")
         self._contradicted = True  # from here on no root can be the signed one
-        self.stored.size = self.actual.size = found
+        self.stored = CompactRange(found, [EMPTY_ROOT] * found.bit_count())
+        self.actual = self.stored.copy()
 
     def _compare(self, head: Head) -> None:
         if self.heads.is_superseded(head):

@@ -238,6 +238,12 @@ def test_a13_an_edited_leaf_is_told_from_an_edited_entry(log):
     assert (finding.classification, "the entries are as they were signed" in finding.detail) == ("MODIFIED", True)
 
 
+@pytest.mark.parametrize("gone", ["= 2", "BETWEEN 1 AND 4", "< 5"])
+def test_a13_leaves_that_are_missing_are_named(log, gone):
+    sql(f'DELETE FROM audit_app_treeleaf WHERE "index" {gone}')
+    assert "DELETED" in classes()
+
+
 @pytest.mark.parametrize("change", ["note = replace(note, 'elm/', 'elm/x')", "size = size + 1", "root = 'x'",
                                     "signed_at = '2026-01-01 00:00:00'", "incarnation = 7"])  # fmt: skip
 def test_a14_an_edited_checkpoint_is_modified(log, change):

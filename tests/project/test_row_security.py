@@ -15,6 +15,9 @@ from django.db import ProgrammingError, connection, transaction
 from accounts_app import row_security
 from accounts_app.models import User
 from accounts_app.privileges import verify_privileges
+from audit_app import checkpoints
+from audit_app.models import Checkpoint
+from audit_app.notes import fingerprint
 from core_app import tenancy
 from elm_project import app_role
 from evidence_app.services import export_evidence
@@ -45,8 +48,9 @@ def made(django_db_setup, django_db_blocker):
     """Two tenants with at least a row in every table, made once and undone after the last test."""
     with django_db_blocker.unblock(), transaction.atomic():
         both = make_people(), make_people()
-        for people in both:
-            request = make_request(State.FAILED, people=people, zone=Zone.ZONE_3)
+        requests = [make_request(State.FAILED, people=people, zone=Zone.ZONE_3) for people in both]
+        checkpoints.sign_now()  # the rows of the log's tree have to make sense
+        for people, request in zip(both, requests, strict=True):
             if connection.vendor == "postgresql":
                 fill(people.tenant.pk, request, people.requester)
             User.objects.filter(tenant=people.tenant).update(is_staff=True)
@@ -65,8 +69,10 @@ def two(made, db):
 
 
 @pytest.fixture
-def app(made, db):
+def app(made, db, settings):
     """The two tenants, met as the application's role, which sees nothing by itself."""
+    signed_by = Checkpoint.objects.values_list("public_key", flat=True).first()
+    settings.LOG_KEY_FINGERPRINTS = [fingerprint(bytes.fromhex(signed_by))]
     with as_app_role():
         yield made
 

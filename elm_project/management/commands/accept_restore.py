@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from audit_app.actors import person
 from audit_app.checkpoints import accept_restore
+from core_app import tenancy
 from core_app.errors import DomainError
 from elm_project.responsible import responsible_person, tenants_of
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", required=True)
         parser.add_argument("--tenant", metavar="NAME", help="only this one; all that they lead otherwise")
 
+    @tenancy.everywhere("the person and their tenants are found by name")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             reason = _reason(options["reason"])

@@ -11,6 +11,7 @@ from audit_app.actors import person
 from audit_app.checkpoints import rotate_key
 from audit_app.keys import KeyUnavailableError
 from audit_app.witness import SignerRefusedError
+from core_app import tenancy
 from core_app.errors import DomainError
 from elm_project.responsible import responsible_person
 
@@ -21,6 +22,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--as", required=True, dest="upn", metavar="UPN", help="a Governance Lead")
 
+    @tenancy.everywhere("every tenant's log names the new key")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             told = rotate_key(by=person(responsible_person(options["upn"])))

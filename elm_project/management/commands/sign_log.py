@@ -11,11 +11,13 @@ from audit_app.checkpoints import sign_now
 from audit_app.keys import KeyUnavailableError, signing_key
 from audit_app.notes import fingerprint, public_bytes
 from audit_app.witness import SignerRefusedError
+from core_app import tenancy
 
 
 class Command(BaseCommand):
     help = "Sign a checkpoint of every tenant's log now, and print the fingerprint of the key, on the host that has it."
 
+    @tenancy.everywhere("every tenant's log is signed for")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             for signed in sign_now():
