@@ -138,6 +138,9 @@ VERBS: Final[dict[str, Verb]] = {
 
 # Addresses of no row: answer to GET and POST without a session, and with one whatever the role
 SIGN_IN, OK, DONE, REFUSED, NOT_FOUND, NO_SUCH_METHOD = "sign in", "200", "302", "403", "404", "405"
+TOO_EARLY = "409"  # nobody has signed for the entry yet
+# Addresses of rows that are none of the admin's: of which table, and what they do
+OUTSIDE_THE_ADMIN: Final = {"log-proof": ("audit_app.provisioninglog", "proof")}
 OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
     "home": (DONE, DONE, DONE, DONE),
     "admin:index": (SIGN_IN, SIGN_IN, OK, OK),
@@ -150,9 +153,9 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
     "admin:jsi18n": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
     "admin:view_on_site": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),
     "admin:": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),  # whatever is no address of the admin
-    "entra_login": (NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),  # without a way to Microsoft, as in these tests
-    "entra_callback": (NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),
-    "sign_in_again": (SIGN_IN, SIGN_IN, OK, OK),
+    "entra_login": (NOT_FOUND, NO_SUCH_METHOD, NOT_FOUND, NO_SUCH_METHOD),  # without a way to Microsoft, as in these tests
+    "entra_callback": (NOT_FOUND, NO_SUCH_METHOD, NOT_FOUND, NO_SUCH_METHOD),
+    "sign_in_again": (SIGN_IN, SIGN_IN, OK, REFUSED),  # without a password
     "api:intake": (NO_SUCH_METHOD, "401", NO_SUCH_METHOD, "401"),
     "api:api-root": (NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),
 }

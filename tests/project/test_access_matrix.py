@@ -31,12 +31,15 @@ from core_app.admin import HistoryAdmin
 from requests_app.visibility import shared_with
 from tests.project.access_table import (
     DONE,
+    NO_SUCH_METHOD,
     NOT_FOUND,
     OK,
     OTHERS,
+    OUTSIDE_THE_ADMIN,
     REFUSED,
     SIGN_IN,
     TABLES,
+    TOO_EARLY,
     VERBS,
     WHO,
     may_add,
@@ -100,6 +103,8 @@ def _below(resolver: URLResolver, prefix: str, space: str) -> Iterator[Address]:
 
 
 def _address(pattern: str, name: str) -> Address:
+    if name in OUTSIDE_THE_ADMIN:
+        return Address(pattern, name, *OUTSIDE_THE_ADMIN[name])
     for label in SCREENS:
         start = f"admin:{label.replace('.', '_')}_"
         if name.startswith(start) or pattern.startswith(f"admin/{label.replace('.', '/')}/"):
@@ -129,6 +134,8 @@ def expected(address: Address, who: str, kind: str, method: str) -> str:
         return DONE
     if view == "simple_history" and is_post:
         return REFUSED
+    if view == "proof" and is_post:
+        return NO_SUCH_METHOD
     return of_row(who, table, kind, then=_to_who_sees_it(address, who, kind, is_post=is_post))
 
 
@@ -138,6 +145,8 @@ def _to_who_sees_it(address: Address, who: str, kind: str, *, is_post: bool) -> 
         return OK if _has_history(table) else NOT_FOUND
     if view == "delete":
         return REFUSED
+    if view == "proof":
+        return TOO_EARLY
     if view in ("change", "simple_history"):
         return REFUSED if is_post else OK
     verb = VERBS[f"{table.replace('.', '_')}_{view}"]
