@@ -83,12 +83,12 @@ LANES = (
         # PostgreSQL in the next lane
         (*IN_PARALLEL, "-m", "database and not browser and not broker and not simulated"),
     ),
-    # Not in parallel: all workers of a Redis database hear the same doorbells
+    # One process, not several: all workers of a Redis database hear the same doorbells
     Lane(
         "redis",
         "the worker tests, on Redis beside PostgreSQL",
         production,
-        ("-m", "broker"),
+        ("-n1", "-m", "broker"),
         beside_the_last=True,
     ),
 )
