@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from celery import signals
@@ -38,6 +39,7 @@ def production(settings, monkeypatch):
     settings.ALLOWED_HOSTS = ["elm.example"]
     settings.SECURE_HSTS_SECONDS = 3600
     settings.SECURE_SSL_REDIRECT = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
+    settings.ENTRA_SIGN_IN_CLIENT_ID, settings.ENTRA_SIGN_IN_SECRET_FILE = str(uuid4()), "/run/secrets/sign-in"
     settings.CELERY_BROKER_URL = "rediss://broker.example"
     monkeypatch.setenv("CELERY_BROKER_URL", settings.CELERY_BROKER_URL)
     monkeypatch.setenv("SECRET_KEY", "given")

@@ -46,11 +46,26 @@ OF_THE_FRAMEWORKS = {
     "django_admin_log": "never written (core_app.admin)",
     "guardian_userobjectpermission": "never written: grants have tables of their own",
     "guardian_groupobjectpermission": "never written: grants have tables of their own",
+    "axes_accessattempt": "guessed passwords, throttled",
+    "axes_accessattemptexpiration": "guessed passwords, throttled",
+    "axes_accessfailurelog": "never written, unless AXES_ENABLE_ACCESS_FAILURE_LOG",
+    "axes_accesslog": "never written (AXES_DISABLE_ACCESS_LOG)",
+    **dict.fromkeys(
+        (
+            "account_emailaddress",
+            "account_emailconfirmation",
+            "socialaccount_socialaccount",
+            "socialaccount_socialapp",
+            "socialaccount_socialtoken",
+        ),
+        "never written: people are known by tenant and object id",
+    ),
 }
 # Our own 32-bit numbers, and what keeps them small
 BOUNDED = {
     "state": "one of nine",
     "hours": "checked by the tenant's settings",
+    "session_generation": "raised by a click of a person",
     "seconds": "68 years fit",
     "failures": "in a row, forgotten after minutes",
     "openings": "in a row, forgotten after minutes",
