@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from core_app import tenancy
 from evidence_app import reminders
 
 
 @shared_task(name="evidence_app.tasks.remind")
+@tenancy.everywhere("every tenant's access review is due each quarter")
 def remind() -> None:
     """Remind of what is due; comes once an hour."""
     reminders.remind_of_access_reviews()
