@@ -90,7 +90,7 @@ def test_a_production_environment_from_the_empty_form_to_completed(world, sign_i
     expect(requester.get_by_text("Why Zone 3")).to_be_visible()
 
     confirm(requester, "Submit")
-    expect(requester.get_by_text("Zone rationale: Zone 3 needs a rationale")).to_be_visible()
+    expect(requester.get_by_text("Zone rationale: Zone 3 needs a rationale").first).to_be_visible()
     requester.get_by_text("Classification", exact=True).click()
     requester.fill("textarea[name=zone_rationale]", "The answers follow the data inventory.")
     requester.get_by_role("button", name="Save").click()
