@@ -153,7 +153,12 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
     "admin:jsi18n": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
     "admin:view_on_site": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),
     "admin:": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),  # whatever is no address of the admin
-    "entra_login": (NOT_FOUND, NO_SUCH_METHOD, NOT_FOUND, NO_SUCH_METHOD),  # without a way to Microsoft, as in these tests
+    "entra_login": (
+        NOT_FOUND,
+        NO_SUCH_METHOD,
+        NOT_FOUND,
+        NO_SUCH_METHOD,
+    ),  # these tests have no Microsoft
     "entra_callback": (NOT_FOUND, NO_SUCH_METHOD, NOT_FOUND, NO_SUCH_METHOD),
     "sign_in_again": (SIGN_IN, SIGN_IN, OK, REFUSED),  # without a password
     "api:intake": (NO_SUCH_METHOD, "401", NO_SUCH_METHOD, "401"),
