@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core import checks as django_checks
 from django.db import ProgrammingError, connection, transaction
@@ -9,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from audit_app import triggers
 from elm_project import checks
+from elm_project.env import BASE_DIR
 
 LOG = "audit_app_provisioninglog"
 
@@ -163,3 +166,20 @@ class TestRoles:
         assert checks.log_is_protected(databases=["default"]) == []
         with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), transaction.atomic():
             self.run(attempt)
+
+
+def test_the_guide_for_operators_knows_every_check() -> None:
+    guide = (BASE_DIR / "docs/guides/operations.md").read_text()
+    sources = [*(BASE_DIR / "elm_project").glob("*checks.py"), BASE_DIR / "sign_in_app/checks.py"]
+    sources.append(BASE_DIR / "elm_project/startup.py")
+    known = {name for source in sources for name in re.findall(r'"(elm\.E\d+)"', source.read_text())}
+    assert len(known) > 10
+    assert sorted(name for name in known if f"`{name}`" not in guide) == []
+
+
+def test_nobody_but_who_migrates_is_given_the_owner_s_password() -> None:
+    """.env is given to every service of compose.yaml, and the owner of the tables could drop what protects them."""
+    compose = (BASE_DIR / "compose.yaml").read_text()
+    common = compose.partition("services:")[0]
+    assert "env_file: .env" in common
+    assert 'ELM_OWNER_PASSWORD: ""' in common
