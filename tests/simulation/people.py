@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
-from accounts_app.models import Tenant
+from accounts_app.models import Tenant, User
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
 from gates_app import services as gates
 from gates_app.levels import Outcome
@@ -90,10 +91,21 @@ class Staff:
             requests.withdraw(request_id, by=request.requester)
 
     def send_on(self, request: EnvironmentRequest) -> None:
-        operator = self._world.of(request.tenant_id).people.operator
+        """Try again what has failed."""
+        with self._noting_refusals(request):
+            services.retry(request.pk, by=self._operator(request.tenant_id), reason="Looked at and mended.")
+
+    def resume(self, tenant: Tenant) -> None:
+        """Let a halted tenant go on."""
+        with self._noting_refusals(tenant):
+            services.resume(tenant.pk, by=self._operator(tenant.pk), reason="The credential was looked at.")
+
+    def _operator(self, tenant_id: UUID) -> User:
+        return self._world.of(tenant_id).people.operator
+
+    @contextmanager
+    def _noting_refusals(self, subject: object) -> Iterator[None]:
         try:
-            if Tenant.objects.get(pk=request.tenant_id).halted_reason:
-                services.resume(request.tenant_id, by=operator, reason="The credential was looked at.")
-            services.retry(request.pk, by=operator, reason="Looked at and mended.")
+            yield
         except DomainError as refusal:
-            self._world.refused[str(refusal).replace(str(request), "…")[:80]] += 1
+            self._world.refused[str(refusal).replace(str(subject), "…")[:80]] += 1

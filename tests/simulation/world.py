@@ -21,7 +21,7 @@ from uuid import UUID
 from django.db.models import Min
 from django.db.models.functions import Coalesce
 
-from accounts_app.models import User
+from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from audit_app.models import ChainHead
 from core_app.clock import ManualClock
@@ -248,6 +248,9 @@ class World:
         watch.look_for_late()
         if self._has_gaps():
             services.retry_gaps()
+        for tenant in Tenant.objects.exclude(halted_reason="").order_by("pk"):
+            if self.is_calm or self.rng.random() < 0.7:
+                self.staff.resume(tenant)
         failed = EnvironmentRequest.objects.filter(state=State.FAILED).order_by("tenant_id", "number")
         for request in failed.select_related("tenant"):
             if self.is_calm or self.rng.random() < 0.7:
