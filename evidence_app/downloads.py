@@ -39,7 +39,7 @@ def open_export(tenant_id: UUID, quarter: str, *, by: User) -> IO[Any]:
             evidence = export_evidence(tenant_id, quarter, Path(folder) / f"{quarter}{ARCHIVE}", by=by)
             return evidence.folder.open("rb")
     except (NotExportedError, OSError) as error:
-        log.error("export_not_written", tenant=str(tenant_id), quarter=quarter, error=str(error))
+        log.warning("export_not_written", tenant=str(tenant_id), quarter=quarter, error=str(error))
         raise NotExportedError(_SORRY) from error
 
 

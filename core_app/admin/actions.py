@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
@@ -65,7 +65,7 @@ def page_action(
     icon: str,
     offered: Callable[[Any, Any], bool],
     variant: ActionVariant = ActionVariant.DEFAULT,
-) -> Callable[[Callable[..., HttpResponse]], Any]:
+) -> Callable[[Callable[..., HttpResponseBase]], Any]:
     """Make a button on a row's page that opens a page of its own: for what a dialog cannot do, as handing out a file.
 
     The page acts on its POST only, and no method of it answers whom it is not offered.
@@ -77,11 +77,11 @@ def page_action(
         variant: How the button looks.
     """
 
-    def decorate(page: Callable[..., HttpResponse]) -> Any:
+    def decorate(page: Callable[..., HttpResponseBase]) -> Any:
         shown = action(description=label, icon=icon, variant=variant)(page)
 
         @wraps(shown)
-        def guarded(self: ActingAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
+        def guarded(self: ActingAdmin, request: HttpRequest, object_id: str) -> HttpResponseBase:
             row = self.visible(request, object_id)
             if not offered(request.user, row):
                 raise PermissionDenied(f"{label}: this is not offered to you for {row}.")

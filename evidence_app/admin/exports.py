@@ -79,8 +79,7 @@ class ExportingTenantAdmin(ReviewedTenantAdmin):
         except DomainError as refused:
             return self._page(request, tenant, form, status=_CONFLICT, refused=str(refused))
         name = f"evidence-{slugify(tenant.name)}-{quarter}{ARCHIVE}"
-        headers = {"Cache-Control": "no-store"}
-        return FileResponse(package, as_attachment=True, filename=name, headers=headers)
+        return FileResponse(package, as_attachment=True, filename=name)
 
     def _page(
         self, request: HttpRequest, tenant: Tenant, form: ExportForm, *, status: int = 200, **more: str
@@ -95,9 +94,7 @@ class ExportingTenantAdmin(ReviewedTenantAdmin):
             "form": form,
             **more,
         }
-        page = TemplateResponse(request, "evidence_app/export_evidence.html", context, status=status)
-        page["Cache-Control"] = "no-store"
-        return page
+        return TemplateResponse(request, "evidence_app/export_evidence.html", context, status=status)
 
 
 def _quarters_of(tenant: Tenant) -> list[Quarter]:

@@ -50,6 +50,13 @@ def left():
     return list(folder.iterdir()) if folder.exists() else []
 
 
+def package(client, people, quarter="2026Q1"):
+    """Download as a browser does, to the end."""
+    answer = client.post(address(people), {"quarter": quarter})
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
+    return ZipFile(BytesIO(answer.getvalue()))
+
+
 def verified(archive):
     out = StringIO()
     pin = fingerprint(public_bytes(keys.signing_key()))
@@ -70,15 +77,16 @@ def test_an_auditor_downloads_a_quarter_that_verifies_and_nothing_of_it_stays(pe
 
     answer = auditor.post(address(people), {"quarter": "2026Q1"})
 
-    assert (answer.status_code, answer["Content-Type"], answer["Cache-Control"]) == (200, "application/zip", "no-store")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/zip")
+    assert "no-store" in answer["Cache-Control"]
     assert answer["Content-Disposition"].endswith('-2026Q1.zip"')
     assert left() == []
     archive = tmp_path / "2026Q1.zip"
     archive.write_bytes(answer.getvalue())
     assert int(answer["Content-Length"]) == archive.stat().st_size
     assert verified(archive) == 0
-    with ZipFile(archive) as package:
-        assert json.loads(package.read("manifest.json"))["counts"]["requests"] == 1
+    with ZipFile(archive) as files:
+        assert json.loads(files.read("manifest.json"))["counts"]["requests"] == 1
     entry = exports().get()
     assert (entry.actor, entry.success, entry.action_details["quarter"]) == (people.auditor.upn, True, "2026Q1")
 
@@ -97,7 +105,7 @@ def test_a_stale_session_is_led_to_the_password_and_back_with_the_quarter(people
     back = auditor.post(again, {"password": PASSWORD})["Location"]
     assert back == f"{address(people)}?quarter=2026Q2"
     assert 'value="2026Q2" selected' in auditor.get(back).content.decode()
-    assert auditor.post(address(people), {"quarter": "2026Q2"})["Content-Type"] == "application/zip"
+    assert package(auditor, people, "2026Q2").testzip() is None
 
 
 def test_it_is_there_for_auditors_alone(people, first_quarter):
@@ -117,9 +125,7 @@ def test_it_is_there_for_auditors_alone(people, first_quarter):
     assert exports().count() == 0
 
     of_a_unit = client_of(make_user(Role.AUDITOR, people.unit, Depth.LOCAL))
-    package = of_a_unit.post(address(people), {"quarter": "2026Q1"})
-    with ZipFile(BytesIO(package.getvalue())) as archive:
-        assert json.loads(archive.read("manifest.json"))["scope"] == "business units"
+    assert json.loads(package(of_a_unit, people).read("manifest.json"))["scope"] == "business units"
 
 
 def test_what_is_refused_is_said_on_the_page_and_leaves_nothing(people, first_quarter, monkeypatch, tmp_path):
@@ -130,7 +136,7 @@ def test_what_is_refused_is_said_on_the_page_and_leaves_nothing(people, first_qu
         assert page.context["form"].errors["quarter"]
 
     monkeypatch.setattr(services, "MOST_EXPORTS_AN_HOUR", 1)
-    assert auditor.post(address(people), {"quarter": "2026Q1"}).status_code == 200
+    package(auditor, people)
     page = auditor.post(address(people), {"quarter": "2026Q1"})
     assert page.status_code == 409
     assert "You have exported 1 times within an hour. Wait, then export again." in page.content.decode()
@@ -151,7 +157,7 @@ def test_what_a_killed_process_left_is_gone_with_the_next_export(people, first_q
         (each / "log.ndjson").touch()
         os.utime(each, (clock.at.timestamp() - age,) * 2)
 
-    assert client_of(people.auditor).post(address(people), {"quarter": "2026Q1"}).status_code == 200
+    package(client_of(people.auditor), people)
 
     assert left() == [young]
     (young / "log.ndjson").unlink()
@@ -168,7 +174,7 @@ def test_a_tree_with_a_missing_leaf_is_exported_as_it_is_and_the_manifest_says_s
     evidence = export_evidence(people.tenant.pk, "2026Q1", tmp_path / "after.zip", by=people.auditor)
 
     found = evidence.manifest["verification"]
-    assert (found["ok"], found["tree"]) == (False, found["tree"])
+    assert found["ok"] is False
     assert "The tree has no subtree" in found["tree"]
     assert verified(tmp_path / "after.zip") == 1
 
