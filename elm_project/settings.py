@@ -210,6 +210,8 @@ LOG_ANCHOR_STORES = "elm_project.log_stores.anchor_stores"
 LOG_ANCHOR_FOLDER = Path(env.str("ELM_LOG_ANCHOR_DIR", default="") or state_dir() / "anchors")
 LOG_ANCHOR_CONTAINER = env.str("ELM_LOG_ANCHOR_CONTAINER", default="")
 LOG_ANCHOR_DAYS = env.int("ELM_LOG_ANCHOR_DAYS", default=6 * 366)
+# Where a package is made that somebody downloads; nothing of it stays
+EVIDENCE_DOWNLOAD_FOLDER = state_dir() / "downloads"
 # A queue of its own lets one worker, on a host of its own, be the only one that has the key
 CELERY_TASK_ROUTES = {"audit_app.tasks.*": {"queue": env.str("ELM_LOG_SIGNER_QUEUE", default="celery")}}
 

@@ -24,6 +24,12 @@ def require_auditor(user: User, tenant: Tenant) -> Reach:
     return reach
 
 
+def may_export(user: User, tenant: Tenant) -> bool:
+    """Say whether a person may export evidence of a tenant, or of one of its units."""
+    reach = scope_of(user).own.get(Role.AUDITOR)
+    return reach is not None and audited_tenants(reach).filter(pk=tenant.pk).exists()
+
+
 def audited_tenants(reach: Reach) -> QuerySet[Tenant]:
     """Return the tenants of which a reach covers at least one unit."""
     units = BusinessUnit.objects.filter(reach.of_units())

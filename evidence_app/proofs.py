@@ -61,11 +61,19 @@ def checkpoint_for(tenant: Tenant, entries: QuerySet[ProvisioningLog]) -> Checkp
     return signed.filter(size__gt=last).first() or signed.last()
 
 
-def write_cover(tenant: Tenant, size: int, shown: Sequence[int], file: LineFile) -> None:
-    """Write the subtrees that hold all leaves but those of the entries that are shown."""
+def write_cover(tenant: Tenant, size: int, shown: Sequence[int], file: LineFile) -> str:
+    """Write the subtrees that hold all leaves but those of the entries that are shown.
+
+    Returns:
+        What the stored tree lacks, in words; empty when it lacks nothing. A damaged tree is exported as it is.
+    """
     subtree = stored_subtrees(tenant.pk)
-    for level, index in cover(sorted(shown), size):
-        file.write({"level": level, "index": index, "hash": subtree(level, index).hex()})
+    try:
+        for level, index in cover(sorted(shown), size):
+            file.write({"level": level, "index": index, "hash": subtree(level, index).hex()})
+    except ValueError as lacking:
+        return str(lacking)
+    return ""
 
 
 def keys_document(tenant_id: UUID, checkpoint: Checkpoint | None) -> dict[str, Any]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+from django.utils.dates import MONTHS
+from django.utils.translation import gettext as _
 
 from core_app.errors import DomainError
 
 _WRITTEN = re.compile(r"(20\d\d)Q([1-4])")
 _MONTHS = 3
+_CENTURY = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,12 @@ class Quarter:
     name: str
     begin: datetime
     end: datetime
+
+    def in_words(self) -> str:
+        """Return the quarter as people say it: January to March 2026."""
+        first = self.begin.month
+        named = {"first": MONTHS[first], "last": MONTHS[first + _MONTHS - 1], "year": self.begin.year}
+        return _("%(first)s to %(last)s %(year)d") % named
 
 
 def quarter_named(name: str, now: datetime) -> Quarter:
@@ -48,6 +58,18 @@ def quarter_of(moment: datetime) -> str:
     """Return the name of the quarter that a moment lies in."""
     utc = moment.astimezone(UTC)
     return f"{utc.year}Q{(utc.month - 1) // _MONTHS + 1}"
+
+
+def quarters_between(first: datetime | None, now: datetime) -> list[Quarter]:
+    """Return the quarters from the one that ``first`` lies in to the one that ``now`` lies in, the newest first.
+
+    A moment that is no good beginning (none, one in the future, one before this century) counts as now or as 2000.
+    """
+    begin = max(min(first or now, now), _first_of(_CENTURY, 1))
+    quarters = [quarter_named(quarter_of(now), now)]
+    while quarters[-1].begin > begin:
+        quarters.append(quarter_named(quarter_of(quarters[-1].begin - timedelta(days=1)), now))
+    return quarters
 
 
 def _first_of(year: int, quarter: int) -> datetime:

@@ -132,7 +132,7 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
         with stage.line_file(LOG) as sealed, stage.line_file(CHAINS) as chains:
             shown = _write_entries(entries, size, sealed, chains)
         with stage.line_file(proofs.TREE) as rest:
-            proofs.write_cover(tenant, size, shown, rest)
+            lacking = proofs.write_cover(tenant, size, shown, rest)
         with stage.line_file(REQUESTS) as requests, stage.line_file(REQUESTS_CSV) as rendering:
             _write_requests(visible_requests(reach, tenant), entries, requests, rendering)
         known = proofs.keys_document(tenant.pk, checkpoint)
@@ -159,9 +159,10 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
         },
         "checkpoint": {"size": size, "root": checkpoint.root} if checkpoint else None,
         "verification": {
-            "ok": report.ok,
+            "ok": report.ok and not lacking,
             "findings": len(report.defects),
             "first_findings": [finding.as_json() for finding in report.defects[:_MOST_FINDINGS]],
+            **({"tree": lacking} if lacking else {}),
         },
     }
     sha256 = stage.write_document(MANIFEST, manifest)["sha256"]

@@ -2,10 +2,10 @@
 
 :class:`GovernedAdmin` for all, :class:`ReadOnlyAdmin` for what nobody edits, :class:`HistoryAdmin` for models with a
 history, :class:`ReadOnlyInline` for related rows, :class:`VerbFormAdmin` for a form that a verb stores. A button is
-made with :func:`dialog_action`; :func:`readable` shows stored JSON.
+made with :func:`dialog_action` or :func:`page_action`; :func:`readable` shows stored JSON.
 """
 
-from core_app.admin.actions import ActingAdmin, dialog_action
+from core_app.admin.actions import ActingAdmin, dialog_action, page_action
 from core_app.admin.bases import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline
 from core_app.admin.forms import ConfirmDialog, VerbForm, VerbFormAdmin
 from core_app.admin.readable import readable
@@ -20,5 +20,6 @@ __all__ = [
     "VerbForm",
     "VerbFormAdmin",
     "dialog_action",
+    "page_action",
     "readable",
 ]

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
@@ -59,6 +59,41 @@ def dialog_action(
     return decorate
 
 
+def page_action(
+    *,
+    label: str,
+    icon: str,
+    offered: Callable[[Any, Any], bool],
+    variant: ActionVariant = ActionVariant.DEFAULT,
+) -> Callable[[Callable[..., HttpResponseBase]], Any]:
+    """Make a button on a row's page that opens a page of its own: for what a dialog cannot do, as handing out a file.
+
+    The page acts on its POST only, and no method of it answers whom it is not offered.
+
+    Args:
+        label: The verb, as people say it.
+        icon: Material symbol.
+        offered: ``(user, row)`` → whether the page is there for this person. The verb decides for itself as well.
+        variant: How the button looks.
+    """
+
+    def decorate(page: Callable[..., HttpResponseBase]) -> Any:
+        shown = action(description=label, icon=icon, variant=variant)(page)
+
+        @wraps(shown)
+        def guarded(self: ActingAdmin, request: HttpRequest, object_id: str) -> HttpResponseBase:
+            row = self.visible(request, object_id)
+            if not offered(request.user, row):
+                raise PermissionDenied(f"{label}: this is not offered to you for {row}.")
+            return shown(self, request, object_id=object_id)
+
+        guarded.offered = offered  # type: ignore[attr-defined]
+        guarded.opens_page = True  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
 class ActingAdmin(ModelAdmin):
     """A screen whose buttons are verbs."""
 
@@ -76,8 +111,10 @@ class ActingAdmin(ModelAdmin):
     def get_unfold_action(self, action: str) -> Any:
         """Return an action; a bare one would run on GET and is a mistake in the code."""
         found = super().get_unfold_action(action)
-        if found.dialog is None:
-            raise ImproperlyConfigured(f"{type(self).__name__}.{action} has no dialog; make it with dialog_action.")
+        if found.dialog is None and not getattr(found.method, "opens_page", False):
+            raise ImproperlyConfigured(
+                f"{type(self).__name__}.{action} has no dialog; make it with dialog_action or page_action."
+            )
         return found
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:

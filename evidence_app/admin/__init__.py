@@ -1,5 +1,6 @@
 """The screens of evidence."""
 
 from evidence_app.admin.access_reviews import AccessReviewAdmin, ReviewedTenantAdmin
+from evidence_app.admin.exports import ExportingTenantAdmin
 
-__all__ = ["AccessReviewAdmin", "ReviewedTenantAdmin"]
+__all__ = ["AccessReviewAdmin", "ExportingTenantAdmin", "ReviewedTenantAdmin"]

@@ -53,6 +53,7 @@ def test_the_main_screens_violate_nothing_and_an_inline_script_does_not_run(page
         page_of(entry),
         page_of(request.gate),
         page_of(request.tenant),
+        page_of(request.tenant, "export_evidence"),
         "/nothing-here/",
     ]
     found = {}

@@ -86,6 +86,7 @@ class Verb:
         tenant: Roles that may on a row of another unit of their tenant.
         standing: Which request it is pressed on.
         is_offered: Whether the row stands where the button is shown to those who may.
+        is_page: Whether it opens a page of its own, which is there again when nothing was chosen.
     """
 
     own: str = ""
@@ -93,6 +94,7 @@ class Verb:
     tenant: str = ""
     standing: str = "pending"
     is_offered: bool = True
+    is_page: bool = False
 
     def may(self, kind: str) -> str:
         """Return the roles that may press it on a row of a kind."""
@@ -104,6 +106,7 @@ _OPERATED = {"unit": "O", "tenant": "O"}
 _FAILED = {**_OPERATED, "standing": "failed"}
 VERBS: Final[dict[str, Verb]] = {
     "accounts_app_delegation_end": Verb(own="ACL", unit="L"),
+    "accounts_app_tenant_export_evidence": Verb(unit="U", is_page=True),
     "accounts_app_tenant_resume": Verb(unit="O", is_offered=False),
     "accounts_app_tenant_review_access": Verb(unit="LU"),
     "accounts_app_tenant_start_review": Verb(unit="LO"),

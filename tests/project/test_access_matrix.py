@@ -150,7 +150,7 @@ def _to_who_sees_it(address: Address, who: str, kind: str, *, is_post: bool) -> 
     if view in ("change", "simple_history"):
         return REFUSED if is_post else OK
     verb = VERBS[f"{table.replace('.', '_')}_{view}"]
-    done = (DONE if is_post else OK) if of_role(who) in verb.may(kind) else REFUSED
+    done = (DONE if is_post and not verb.is_page else OK) if of_role(who) in verb.may(kind) else REFUSED
     return done if is_post or verb.is_offered else REFUSED
 
 
