@@ -152,7 +152,7 @@ def installed_by_table() -> dict[str, set[str]]:
     """Return the names of the triggers that exist and are enabled on this database, by table."""
     queries = {
         "sqlite": "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'",
-        # 'A' is ENABLE ALWAYS: it fires even under session_replication_role = replica; a stranger counts however enabled
+        # 'A' is ENABLE ALWAYS: it fires even under session_replication_role = replica; strangers count however enabled
         "postgresql": "SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
         "WHERE NOT tgisinternal AND pg_table_is_visible(tgrelid) "
         "AND (tgenabled = 'A' OR (tgenabled <> 'D' AND tgname <> ALL(%s)))",
