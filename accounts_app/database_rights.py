@@ -13,6 +13,7 @@ from audit_app import triggers
 
 _RIGHTS: Final = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 _ADDING: Final = ("INSERT",)
+_COUNTING: Final = ("INSERT", "UPDATE")  # heads of chains and trees move on, and none is ever taken away
 # Asked of PostgreSQL for every role, so that what PUBLIC, a membership or a single column gives is seen as well; roles
 # of the server's own (pg_…) are seen through those who are members of them
 _HELD: Final = """
@@ -43,20 +44,21 @@ def table_triggers() -> tuple[TableTriggers, ...]:
     )
 
 
-def rights_on_append_only() -> tuple[DatabaseRights, ...]:
-    """Return which database roles may write into append-only tables; nothing on SQLite, which has no roles.
+def rights_on_protected() -> tuple[DatabaseRights, ...]:
+    """Return which database roles may write into append-only tables and heads of chains; nothing on SQLite.
 
-    The owner, its members and superusers may by their nature; any other role may at most add.
+    The owner, its members and superusers may by their nature; any other role may at most add, and move a head on.
     """
     if connection.vendor != "postgresql":
         return ()
     with connection.cursor() as cursor:
-        cursor.execute(_HELD, [sorted(triggers.append_only_tables())])
+        cursor.execute(_HELD, [sorted(triggers.append_only_tables() | set(triggers.COUNTED))])
         rows = cursor.fetchall()
     found = []
     for table, role, standing, *held in rows:
         effective = tuple(right for right, has in zip(_RIGHTS, held, strict=True) if has)
-        expected = _RIGHTS if standing else tuple(right for right in _ADDING if right in effective)
+        allowed = _COUNTING if table in triggers.COUNTED else _ADDING
+        expected = _RIGHTS if standing else tuple(right for right in allowed if right in effective)
         if effective:
             found.append(DatabaseRights(table, role, standing, expected, effective))
     return tuple(found)
@@ -66,8 +68,7 @@ def excess(rights: tuple[DatabaseRights, ...]) -> Iterator[Finding]:
     """Yield the database roles that may do more to an append-only table than add to it."""
     for each in rights:
         if more := [right for right in each.effective if right not in each.expected]:
-            advice = f"REVOKE {', '.join(more)} ON {each.table} FROM {each.role};"
-            yield Finding("DATABASE_GRANT", each.role, f"{advice} or from PUBLIC or the role that it has this from.")
+            yield Finding("DATABASE_GRANT", each.role, f"REVOKE {', '.join(more)} ON {each.table} FROM {each.role};")
 
 
 def strangers(tables: tuple[TableTriggers, ...]) -> Iterator[Finding]:

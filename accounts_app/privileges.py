@@ -37,7 +37,7 @@ def verify_privileges(*, is_production: bool) -> Privileges:
     cells = tuple(_cells())
     grants, misfits = row_grants.compare()
     protected = database_rights.table_triggers()
-    rights = database_rights.rights_on_append_only()
+    rights = database_rights.rights_on_protected()
     powers = tuple(_database_powers())
     owner = [Finding("DATABASE_OWNER", role, detail) for role, detail in powers]
     findings = (

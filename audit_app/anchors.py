@@ -6,6 +6,7 @@ A store takes a name once and never replaces it. Only a store that itself confir
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from microsoft_cloud.errors import CloudError, NotFoundError
 
 log = structlog.get_logger(__name__)
 
+_NAME: Final = re.compile(r"checkpoints/[0-9a-f-]{36}/[0-9]{6,19}/[0-9]{12,19}-[0-9]{8}T[0-9]{6}Z\.note", re.ASCII)
 AT_LEAST_EVERY: Final = timedelta(hours=1)  # while nothing happens
 MENTIONED_EVERY: Final = timedelta(days=1)
 
@@ -173,6 +175,11 @@ def name_of(checkpoint: Checkpoint) -> str:
     """Return the name of a checkpoint in every store: in the order of incarnation, size and time."""
     at = f"{checkpoint.signed_at:%Y%m%dT%H%M%SZ}"
     return f"{folder_of(checkpoint.tenant_id)}/{checkpoint.incarnation:06}/{checkpoint.size:012}-{at}.note"
+
+
+def is_name(name: str, tenant_id: UUID) -> bool:
+    """Say whether this could be the name of a tenant's anchor: a store is asked for nothing else."""
+    return bool(_NAME.fullmatch(name)) and name.startswith(f"{folder_of(tenant_id)}/")
 
 
 def anchor(checkpoint: Checkpoint) -> list[Anchor]:

@@ -42,7 +42,7 @@ def decode(canonical: bytes) -> dict[str, Any]:
         raise NotCanonicalError("$: unknown version tag")
     try:
         entry = json.loads(canonical[len(VERSION_TAG) :])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotCanonicalError(f"$: {error}") from error
     if not isinstance(entry, dict):
         raise NotCanonicalError("$: not an object")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64decode, b64encode
-from binascii import Error as NotBase64Error
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -70,7 +69,7 @@ def opened(note: str, public: bytes) -> TreeHead:
     try:
         origin, size, root = body.removesuffix("\n").split("\n")
         root_bytes = b64decode(root, validate=True)
-    except ValueError as error:  # NotBase64Error is one
+    except ValueError as error:
         raise BadNoteError("It is no checkpoint: origin, size and root are expected.") from error
     if not separator or not _SIZE.fullmatch(size) or len(root_bytes) != HASH_SIZE:
         raise BadNoteError("It is no checkpoint: its size or its root is malformed.")
@@ -81,7 +80,7 @@ def opened(note: str, public: bytes) -> TreeHead:
         cosigned = found[_key_id(origin, _COSIGNATURE, public)]
         seconds = int.from_bytes(cosigned[:8], "big")
         verifier.verify(cosigned[8:], _timed(seconds, body))
-    except (KeyError, InvalidSignature) as error:
+    except (KeyError, UnicodeEncodeError, InvalidSignature) as error:
         raise BadNoteError("It does not carry this key's signatures.") from error
     return TreeHead(origin, int(size), root_bytes, datetime.fromtimestamp(seconds, UTC))
 
@@ -94,7 +93,7 @@ def _signatures(origin: str, text: str) -> dict[bytes, bytes]:
             continue  # a witness of somebody else
         try:
             content = b64decode(encoded, validate=True)
-        except NotBase64Error:
+        except ValueError:
             continue
         found[content[:4]] = content[4:]
     return found

@@ -12,14 +12,16 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import F, OuterRef, Q, Subquery
 
 from audit_app.merkle import CompactRange
 from audit_app.models import ChainHead, LogTree, ProvisioningLog, TreeLeaf, VerificationRun
+from audit_app.tree import edge_of
 from audit_app.verify import Report, verify_log
 from audit_app.verify.chains import verify_links
 from audit_app.verify.states import verify_states
-from audit_app.verify.trees import TreeWalk
+from audit_app.verify.trees import TreeWalk, trees
 from core_app import clock
 
 log = structlog.get_logger(__name__)
@@ -91,33 +93,34 @@ def _all(at: str) -> tuple[Report, dict[str, Any]]:
 
 def _new(at: str) -> tuple[Report, dict[str, Any]]:
     report, coverage, kept = Report(), {}, _coverage_kept()
-    for tree in LogTree.objects.order_by("tenant"):
+    for tree in trees(None, DEFAULT_DB_ALIAS):
         found, cursor = _new_of(tree, kept.get(str(tree.tenant_id)), at)
         report.entries += found.entries
         report.add(found.findings)
         report.tails += found.tails
         report.silent += found.silent
-        if found.ok:
+        if found.ok and cursor:
             coverage[str(tree.tenant_id)] = cursor.as_json(tree.size)
     return report, kept | coverage
 
 
-def _new_of(tree: LogTree, stored: dict[str, Any] | None, at: str) -> tuple[Report, Cursor]:
+def _new_of(tree: LogTree, stored: dict[str, Any] | None, at: str) -> tuple[Report, Cursor | None]:
     """Verify the part of a tenant's log behind its cursor, or all of it where there is none that can be used."""
     try:
         cursor = Cursor.parse(stored) if stored else None
     except (ValueError, KeyError, TypeError):
         cursor = None
     if cursor is None or cursor.edge.size > tree.size:
-        return verify_log(tree.tenant_id), Cursor(CompactRange.from_bytes(tree.size, bytes(tree.edge)), at)
+        report = verify_log(tree.tenant_id)
+        return report, Cursor(edge_of(tree), at) if report.ok else None
     report = Report()
-    walk = TreeWalk(tree, "default", outside=True, start=cursor.edge).walk()
+    walk = TreeWalk(tree, DEFAULT_DB_ALIAS, outside=True, start=cursor.edge).walk()
     report.add_walk(walk)
     requests: set[UUID | None] = set()
     leaves = TreeLeaf.objects.filter(tenant=tree.tenant_id, index__gte=cursor.edge.size).order_by("index")
     _verify_batches(list(leaves.values_list("entry", flat=True)), report, requests)
     _verify_batches(_waiting(tree.tenant_id), report, requests)
-    report.add(verify_states(Q(tenant=tree.tenant_id, pk__in=requests - {None}), "default"))
+    report.add(verify_states(Q(tenant=tree.tenant_id, pk__in=requests - {None}), DEFAULT_DB_ALIAS))
     return report, Cursor(walk.stored, cursor.full_at)
 
 

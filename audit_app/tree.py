@@ -44,7 +44,10 @@ def edge_of(tree: LogTree) -> CompactRange:
     Raises:
         ValueError: somebody changed its size or its hashes.
     """
-    return CompactRange.from_bytes(tree.size, bytes(tree.edge))
+    try:
+        return CompactRange.from_bytes(tree.size, bytes(tree.edge))
+    except TypeError as error:  # SQLite gives back whatever somebody put there
+        raise ValueError("The stored tree holds no hashes.") from error
 
 
 def grow(tenant_id: UUID) -> LogTree:

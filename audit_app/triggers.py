@@ -25,6 +25,10 @@ _LOCK_NOT_AVAILABLE = "55P03"
 _RESTRICT_VIOLATION = "23001"  # becomes IntegrityError on both databases
 
 
+# How far chains and trees go: changed with each entry, never taken away
+COUNTED = ("audit_app_chainhead", "audit_app_logtree")
+
+
 @dataclass(frozen=True, slots=True)
 class AppendOnly:
     """Refuses UPDATE, DELETE, TRUNCATE and INSERT OR REPLACE on a table.

@@ -80,8 +80,11 @@ def recall(tenant_id: UUID) -> Memory | None:
         document: dict[str, Any] = json.loads(_path(tenant_id).read_text())
     except FileNotFoundError:
         return None
-    edge = CompactRange.from_bytes(document["size"], bytes.fromhex(document["edge"]))
-    return Memory(tenant_id, document["incarnation"], edge)
+    try:
+        edge = CompactRange.from_bytes(document["size"], bytes.fromhex(document["edge"]))
+        return Memory(tenant_id, document["incarnation"], edge)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{_path(tenant_id)} is no memory of a signer.") from error
 
 
 def remembered() -> set[UUID]:

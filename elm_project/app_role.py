@@ -16,6 +16,7 @@ from core_app.errors import DomainError
 
 NAME: Final = "elm_app"
 _READ_ONLY: Final = ("django_migrations",)
+_NEVER_DELETED: Final = triggers.COUNTED
 _POWERS: Final = """
     SELECT rolsuper OR rolcreaterole, rolbypassrls,
            EXISTS (SELECT 1 FROM pg_class WHERE relowner = pg_roles.oid),
@@ -73,6 +74,8 @@ def _grants(role: sql.Identifier) -> Iterator[sql.Composed]:
     append_only = [each.table for each in triggers.declared() if isinstance(each, triggers.AppendOnly)]
     for table in sorted(tables & set(append_only)):
         yield _revoke("UPDATE, DELETE, TRUNCATE", table, role)
+    for table in sorted(tables & set(_NEVER_DELETED)):
+        yield _revoke("DELETE, TRUNCATE", table, role)
     for table in sorted(tables & set(_READ_ONLY)):
         yield _revoke("INSERT, UPDATE, DELETE, TRUNCATE", table, role)
 

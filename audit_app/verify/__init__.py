@@ -7,12 +7,11 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q
 
-from audit_app.models import LogTree
 from audit_app.verify.chains import verify_chains
 from audit_app.verify.heads import tenants_outside
 from audit_app.verify.report import Finding, Report
 from audit_app.verify.states import verify_states
-from audit_app.verify.trees import TreeWalk
+from audit_app.verify.trees import TreeWalk, trees
 
 __all__ = ["Finding", "Report", "verify_log"]
 
@@ -30,7 +29,7 @@ def verify_log(tenant_id: UUID | None = None, using: str = DEFAULT_DB_ALIAS) -> 
     theirs = Q() if tenant_id is None else Q(tenant=tenant_id)
     outside = using == DEFAULT_DB_ALIAS
     seen = set()
-    for tree in LogTree.objects.using(using).filter(theirs).order_by("tenant"):
+    for tree in trees(tenant_id, using):
         seen.add(tree.tenant_id)
         walk = TreeWalk(tree, using, outside=outside).walk()
         known |= walk.known

@@ -19,6 +19,7 @@ from audit_app.canonical import GENESIS_HASH
 from audit_app.chain import entry_of
 from audit_app.models import ChainHead, ProvisioningLog
 from audit_app.verify.report import Finding, Report
+from audit_app.verify.stored import as_bytes
 
 PAGE: Final = 2000
 _PLACES: Final = frozenset({"chain", "environment_request", "tenant"})
@@ -90,7 +91,7 @@ def _link(chain: _Chain, row: Any, known: Collection[UUID]) -> Iterator[Finding]
 
 def _broken(row: Any, where: str) -> Finding:
     try:
-        sealed = canonical.decode(bytes(row.canonical)).get("sequence")
+        sealed = canonical.decode(as_bytes(row.canonical)).get("sequence")
     except canonical.NotCanonicalError:
         sealed = None
     if isinstance(sealed, int) and sealed < row.sequence:
@@ -121,7 +122,7 @@ def _heads_alone(theirs: Q, using: str) -> Iterator[Finding]:
 def verify_entry(row: Any) -> Iterator[Finding]:
     """Yield what does not hold within one entry: its hash, its bytes, its columns."""
     where = f"{row.chain}#{row.sequence}"
-    content = bytes(row.canonical)
+    content = as_bytes(row.canonical)
     if canonical.digest(content) != row.entry_hash:
         yield Finding("MODIFIED", where, "The stored bytes do not have the stored hash.")
         return

@@ -15,6 +15,7 @@ from audit_app import anchors, keys, witness
 from audit_app.models import Anchor, Checkpoint, LogTree
 from audit_app.notes import BadNoteError, TreeHead, fingerprint, opened
 from audit_app.verify.report import Finding
+from audit_app.verify.stored import key_of
 
 CHECKPOINT, SIGNER, ANCHOR = "checkpoint", "signer", "anchor"
 SILENT_AFTER: Final = timedelta(minutes=15)
@@ -43,7 +44,7 @@ class Heads:
         self.findings: list[Finding] = []
         self.trusted = keys.trusted(keys.rotations(tree.tenant_id, using))
         self.checkpoints = Checkpoint.objects.using(using).filter(tenant=tree.tenant_id)
-        self._strangers: set[str] = set()
+        self._strangers: set[bytes] = set()
         self._last_at: datetime | None = None
         self.longest_gap: tuple[timedelta, datetime] | None = None
         largest = self.checkpoints.order_by("incarnation").values_list("incarnation").annotate(Max("size"))
@@ -68,12 +69,15 @@ class Heads:
     def _stored(self, first: int) -> Iterator[Head]:
         rows = self.checkpoints.filter(size__gte=first).order_by("size", "signed_at")
         for row in rows.iterator(chunk_size=_CHUNK):
-            where = f"checkpoint:{row.tenant_id}#{row.size}"
-            if not keys.is_trusted(bytes.fromhex(row.public_key), self.trusted):
-                self._stranger(row.public_key, where)
+            where, public = f"checkpoint:{row.tenant_id}#{row.size}", key_of(row.public_key)
+            if public is None:
+                self.findings.append(Finding("MODIFIED", where, "The stored checkpoint names no key."))
+                continue
+            if not keys.is_trusted(public, self.trusted):
+                self._stranger(public, where)
                 continue
             try:
-                head = opened(row.note, bytes.fromhex(row.public_key))
+                head = opened(row.note, public)
             except BadNoteError as error:
                 self.findings.append(
                     Finding("MODIFIED", where, f"The stored checkpoint is not what was signed. {error}")
@@ -93,7 +97,7 @@ class Heads:
     def _remembered(self) -> Iterator[Head]:
         try:
             memory = witness.recall(self.tree.tenant_id)
-        except (ValueError, KeyError):
+        except ValueError:
             where = f"tree:{self.tree.tenant_id}"
             self.findings.append(Finding("MODIFIED", where, "The signer's memory on this host is damaged."))
             return
@@ -114,6 +118,9 @@ class Heads:
         newest = known.order_by("-anchored_at").values_list("name", flat=True)[:_PUT_ELSEWHERE]
         names = {*newest, *store.names(anchors.folder_of(self.tree.tenant_id))}
         for name in sorted(names, key=_size_in):
+            if not anchors.is_name(name, self.tree.tenant_id):
+                self.findings.append(Finding("MODIFIED", name[:300], "This is no name of an anchor of this log."))
+                continue
             if _size_in(name) < first:
                 continue
             content = store.read(name)
@@ -142,11 +149,12 @@ class Heads:
         self.findings.append(Finding("MODIFIED", name, "The anchor is not what any trusted key has signed."))
         return None
 
-    def _stranger(self, public: str, where: str) -> None:
+    def _stranger(self, public: bytes, where: str) -> None:
         if public not in self._strangers:
             self._strangers.add(public)
-            said = fingerprint(bytes.fromhex(public))
-            detail = f"Signed by a key that is not trusted, SHA-256 {said}; see ELM_LOG_KEY_FINGERPRINTS."
+            detail = (
+                f"Signed by a key that is not trusted, SHA-256 {fingerprint(public)}; see ELM_LOG_KEY_FINGERPRINTS."
+            )
             self.findings.append(Finding("KEY_UNKNOWN", where, detail))
 
     def _beat(self, at: datetime) -> None:

@@ -11,10 +11,11 @@ from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 
-from audit_app.merkle import EMPTY_ROOT, CompactRange, leaf_hash
-from audit_app.models import ChainHead, LogTree, ProvisioningLog, TreeLeaf
+from audit_app.merkle import EMPTY_ROOT, CompactRange
+from audit_app.models import ChainHead, Checkpoint, LogTree, ProvisioningLog, TreeLeaf
 from audit_app.verify.heads import CHECKPOINT, SIGNER, SILENT_AFTER, Head, Heads
 from audit_app.verify.report import Finding
+from audit_app.verify.stored import as_bytes, leaf_of
 from core_app import clock
 
 _PAGE: Final = 5000
@@ -28,6 +29,19 @@ class _Suspect:
     index: int
     entry: UUID
     is_gone: bool
+
+
+def trees(tenant_id: UUID | None, using: str) -> list[LogTree]:
+    """Return the trees of the tenants, or of one; an empty one where its row is gone and something of it is left."""
+    theirs = Q() if tenant_id is None else Q(tenant=tenant_id)
+    found = list(LogTree.objects.using(using).filter(theirs).order_by("tenant"))
+    left = (Exists(model.objects.filter(tenant=OuterRef("pk"))) for model in (TreeLeaf, Checkpoint))
+    tenants: Any = LogTree._meta.get_field("tenant").related_model
+    gone = tenants._base_manager.using(using).filter(next(left) | next(left)).order_by("pk")
+    gone = gone.exclude(pk__in=[tree.tenant_id for tree in found])
+    if tenant_id is not None:
+        gone = gone.filter(pk=tenant_id)
+    return [*found, *(LogTree(tenant_id=pk) for pk in gone.values_list("pk", flat=True))]
 
 
 class TreeWalk:
@@ -58,11 +72,13 @@ class TreeWalk:
         self._doubt: Head | None = None
         self._beyond: Head | None = None
         self._backdated: list[UUID] = []
+        self._edge_holds = tree.size < self.first  # what is behind the start was compared then
 
     def walk(self) -> TreeWalk:
         """Walk to the last leaf and the last head."""
         waiting = self.heads.between(self.first)
         head = next(waiting, None)
+        self._compare_edge()
         for row in self._leaves():
             while head and head.size <= self.stored.size:
                 self._compare(head)
@@ -86,16 +102,25 @@ class TreeWalk:
             after = page[-1].index
 
     def _step(self, row: Any) -> None:
+        if row.index < self.stored.size:
+            self._report("FORKED", f"{self.name}#{row.index}", "Two leaves have this place in the tree.")
+            return
         if row.index != self.stored.size:
             self._missing_leaves(row.index)
-        leaf = bytes(row.leaf_hash)
-        actual = leaf_hash(row.entry_hash) if row.entry_hash else leaf
+        leaf = as_bytes(row.leaf_hash)
+        actual = leaf_of(row.entry_hash) if row.entry_hash is not None else leaf
         if (actual != leaf or row.entry_hash is None) and len(self._suspects) < _MOST:
             self._suspects.append(_Suspect(row.index, row.entry, row.entry_hash is None))
         if row.timestamp and self._signed_at and row.timestamp < self._signed_at - SILENT_AFTER:
             self._backdated.append(row.entry)
         self.stored.append(leaf)
         self.actual.append(actual)
+        self._compare_edge()
+
+    def _compare_edge(self) -> None:
+        """Compare where the tree's row said that the tree ends; it may have grown since the row was read."""
+        if self.stored.size == self.tree.size:
+            self._edge_holds = as_bytes(self.tree.edge) in (self.stored.to_bytes(), self.actual.to_bytes())
 
     def _missing_leaves(self, found: int) -> None:
         last = f"{self.name}#{self.stored.size}"
@@ -155,9 +180,11 @@ class TreeWalk:
                 f"The last {gone} of {self._beyond.size} entries are gone; {self._beyond.name} was signed over them."
             )
             self._report("TRUNCATED", f"{self.name}#{self.stored.size}", detail)
-        elif self.tree.size != self.stored.size:
+        elif self.tree.size > self.stored.size or self._size_now() < self.stored.size:
             detail = f"The tree says {self.tree.size} leaves and has {self.stored.size}."
             self._report("MODIFIED", self.name, detail)
+        elif not self._edge_holds and not self.findings:
+            self._report("MODIFIED", self.name, "The tree's row does not hold what follows from its leaves.")
         if self._doubt:
             kind = "SPLIT_VIEW" if self.agreed >= self._doubt.size else "MODIFIED"
             detail = f"{self._doubt.name} says that the first {self._doubt.size} entries had another root."
@@ -166,6 +193,7 @@ class TreeWalk:
             detail = "The entry was written after a checkpoint that was signed long after the entry's own time."
             self._report("BACKDATED", self._place_of(entry), detail)
         self._report_unlisted()
+        self._report_miscounted()
         self._report_silence()
         self._report_incarnations()
         self.findings += self.heads.findings
@@ -194,6 +222,21 @@ class TreeWalk:
         for entry in unlisted.filter(sequence__lte=F("done")).order_by("chain", "sequence")[:_MOST]:
             self.known.add(entry.pk)
             self._report("INSERTED", f"{entry.chain}#{entry.sequence}", "The entry is not in the tree; it was put in.")
+
+    def _report_miscounted(self) -> None:
+        """Name chains whose heads say another number of entries in the tree than there are."""
+        heads = ChainHead.objects.using(self.using).filter(tenant=self.tree.tenant_id)
+        leaf = TreeLeaf.objects.filter(entry=OuterRef("pk"), tenant=OuterRef("tenant"))
+        done = ProvisioningLog.objects.using(self.using).filter(tenant=self.tree.tenant_id).filter(Exists(leaf))
+        done = done.filter(chain__in=heads.filter(sequence__gt=F("sequenced")).values("chain"))
+        wrong = [*done.filter(sequence__gt=Subquery(_sequenced())).values_list("chain", flat=True)[:_MOST]]
+        wrong += heads.filter(sequenced__gt=F("sequence")).values_list("chain", flat=True)[:_MOST]
+        for chain in sorted(set(wrong)):
+            self._report("MODIFIED", f"{chain}#1", "The chain's head says another number of entries in the tree.")
+
+    def _size_now(self) -> int:
+        row = LogTree.objects.using(self.using).filter(pk=self.tree.pk).only("size").first()
+        return row.size if row else 0
 
     def _report_silence(self) -> None:
         last, now = self.heads.last_at, clock.now()

@@ -5,21 +5,24 @@
 Needs Python 3.9 and the package ``cryptography``; no network, no database. The fingerprint (SHA-256 of the public key
 in DER) has to reach you by another way than the bundle. Exit code: 0 verified, 1 findings, 2 cannot verify. Nothing is
 written anew in order to be compared: the bytes that were hashed are in the log. One file, so that it is carried away.
+Nothing is unpacked or written, nothing but what was given is read, and what cannot be a bundle is refused unread.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
+import stat
 import sys
 import zipfile
 from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -31,6 +34,13 @@ MANIFEST, SIGNATURE, LOG, CHAINS = "manifest.json", "manifest.sig", "log.ndjson"
 NOTE, TREE, KEYS = "checkpoint.note", "tree.ndjson", "keys.json"
 LATE = 15 * 60  # seconds: an entry that a checkpoint so much younger does not cover was passed over
 MOST = 10_000_000  # bytes of one line, of a manifest or of a proof
+MOST_BYTES = 32 * 2**30  # of a bundle, unpacked
+MOST_TIMES = 100  # a file of more than MOST bytes may be that much larger than it is in its archive
+MOST_FILES, MOST_LINES, MOST_KEYS, MOST_FINDINGS = 1000, 20_000_000, 1000, 10_000
+# What a line must hold to be looked at
+ENTRY = {"chain": str, "sequence": int, "entry_hash": str, "previous_hash": str, "canonical": str}
+CHAIN = {"chain": str, "first_sequence": int, "first_previous_hash": str, "head_sequence": int, "head_hash": str}
+NODE = {"level": int, "index": int, "hash": str}
 
 
 class CannotVerifyError(Exception):
@@ -46,13 +56,22 @@ class Findings:
 
     def add(self, kind: str, entry: str, detail: str, *, informational: bool = False) -> None:
         """Take a finding; an informational one changes no exit code."""
-        self.found.append({"class": kind, "entry": entry, "detail": detail})
+        if len(self.found) < MOST_FINDINGS:
+            self.found.append({"class": kind, "entry": entry, "detail": detail})
         self.ok = self.ok and informational
 
 
 def fingerprint(public: bytes) -> str:
     """Return what ``openssl pkey -pubin -outform DER | sha256sum`` says of a public key."""
     return hashlib.sha256(SPKI_PREFIX + public).hexdigest()
+
+
+def unhex(text: Any) -> bytes:
+    """Return the 32 bytes that hexadecimal text says, or nothing where it is none."""
+    try:
+        return bytes.fromhex(text) if len(text) == 64 else b""
+    except (TypeError, ValueError):
+        return b""
 
 
 def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:
@@ -69,8 +88,11 @@ def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:
 
 def trusted_keys(document: dict[str, Any], pinned: set[str]) -> set[bytes]:
     """Return the pinned keys and those that rotations, signed by both sides, connect with them."""
-    keys = {bytes.fromhex(key) for key in document.get("keys", [])}
-    links = [link for link in map(rotation, document.get("rotations", [])) if link]
+    told, rotations = document.get("keys", []), document.get("rotations", [])
+    if not isinstance(told, list) or not isinstance(rotations, list) or len(told) + len(rotations) > MOST_KEYS:
+        raise CannotVerifyError("The keys are no list of keys, or more than any installation ever had.")
+    keys = {unhex(key) for key in told}
+    links = [link for link in map(rotation, rotations) if link]
     known = {key for key in keys.union(*links) if fingerprint(key) in pinned}
     while True:
         further = {key for link in links if link & known for key in link} - known
@@ -170,41 +192,86 @@ def root_from_proof(leaf: bytes, index: int, size: int, proof: list[bytes]) -> b
 
 
 class Bundle:
-    """The files of a folder or a zip archive."""
+    """The files of a folder or a zip archive; refuses what no bundle has before anything of it is read."""
 
     def __init__(self, path: Path) -> None:
+        if not path.is_dir() and not path.is_file():
+            raise CannotVerifyError(f"{path} is neither a file nor a folder.")
         try:
             self.archive = None if path.is_dir() else zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile) as error:
             raise CannotVerifyError(f"{path} is no bundle and no proof: {error}") from error
         self.path = path
-        listed = self.archive.namelist() if self.archive else [item.name for item in path.iterdir()]
-        self.names = {name for name in listed if not name.endswith("/")}
-        if len(listed) != len(set(listed)):
+        sizes = archived_sizes(self.archive, path) if self.archive else folder_sizes(path)
+        if len(sizes) > MOST_FILES or sum(size for _, size in sizes) > MOST_BYTES:
+            raise CannotVerifyError(f"{path} is larger than any bundle.")
+        self.names = {name for name, _ in sizes}
+        if len(sizes) != len(self.names):
             raise CannotVerifyError(f"{path} holds a file twice.")
+
+    def open(self, name: str) -> IO[bytes]:
+        return self.archive.open(name) if self.archive else (self.path / name).open("rb")
 
     def lines(self, name: str) -> Iterator[bytes]:
         if name in self.names:
-            with self.archive.open(name) if self.archive else (self.path / name).open("rb") as stream:
+            with self.open(name) as stream:
                 while line := stream.readline(MOST):
                     yield line
 
     def content(self, name: str) -> bytes:
-        return b"".join(self.lines(name))[:MOST]
+        if name not in self.names:
+            return b""
+        with self.open(name) as stream:
+            content = stream.read(MOST + 1)
+        if len(content) > MOST:
+            raise CannotVerifyError(f"{name} is larger than in any bundle.")
+        return content
 
     def document(self, name: str) -> dict[str, Any]:
         try:
             found = json.loads(self.content(name) or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CannotVerifyError(f"{name} is no JSON: {error}") from error
         return found if isinstance(found, dict) else {}
 
-    def documents(self, name: str, findings: Findings) -> Iterator[dict[str, Any]]:
+    def documents(self, name: str, shape: dict[str, type], findings: Findings) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(self.lines(name), 1):
+            if number > MOST_LINES:
+                raise CannotVerifyError(f"{name} has more lines than in any bundle.")
             try:
-                yield dict(json.loads(line))
-            except (ValueError, TypeError):
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                row = None
+            if isinstance(row, dict) and all(isinstance(row.get(key), kind) for key, kind in shape.items()):
+                yield row
+            else:
                 findings.add("MODIFIED", f"{name}:{number}", "The line cannot be read.")
+
+
+def archived_sizes(archive: zipfile.ZipFile, path: Path) -> list[tuple[str, int]]:
+    """Return names and sizes of an archive's files; none may lead elsewhere, or unpack to far more than it is."""
+    items = archive.infolist()
+    for item in items:
+        if "/" in item.filename or "\\" in item.filename or stat.S_ISLNK(item.external_attr >> 16):
+            raise CannotVerifyError(f"{item.filename!r} in {path} is a link or in a folder; a bundle has neither.")
+        if item.flag_bits & 1:
+            raise CannotVerifyError(f"{item.filename!r} in {path} is encrypted.")
+        if item.file_size > max(MOST, MOST_TIMES * item.compress_size):
+            raise CannotVerifyError(f"{item.filename!r} in {path} would unpack to far more than any bundle holds.")
+    if sum(item.compress_size for item in items) > path.stat().st_size:
+        raise CannotVerifyError(f"The files in {path} lie over each other.")
+    return [(item.filename, item.file_size) for item in items]
+
+
+def folder_sizes(path: Path) -> list[tuple[str, int]]:
+    """Return names and sizes of a folder's files; it may hold nothing but files."""
+    found = []
+    for item in path.iterdir():
+        facts = item.lstat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise CannotVerifyError(f"{item.name!r} in {path} is a link or no file; a bundle holds files alone.")
+        found.append((item.name, facts.st_size))
+    return found
 
 
 def verify_bundle(path: Path, pinned: set[str]) -> Findings:
@@ -213,6 +280,7 @@ def verify_bundle(path: Path, pinned: set[str]) -> Findings:
     manifest, known = bundle.document(MANIFEST), set()
     if not manifest:
         raise CannotVerifyError(f"{path} has no {MANIFEST}.")
+    require_manifest(manifest)
     known = trusted_keys(bundle.document(KEYS), pinned)
     if not known:
         findings.add("KEY_UNKNOWN", KEYS, "No key in the bundle has the fingerprint that was given, or is tied to it.")
@@ -220,6 +288,17 @@ def verify_bundle(path: Path, pinned: set[str]) -> Findings:
     leaves = verify_entries(bundle, manifest, findings)
     verify_tree(bundle, manifest, known, leaves, findings)
     return findings
+
+
+def require_manifest(manifest: dict[str, Any]) -> None:
+    """Refuse a manifest that does not say whose entries of when these are, and which files there are."""
+    try:
+        said = [manifest["tenant"]["id"], *(facts["sha256"] for facts in manifest["files"].values())]
+        moment(manifest["from"]), moment(manifest["until"])
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
+        raise CannotVerifyError(f"{MANIFEST} is no manifest of a bundle ({type(error).__name__}).") from error
+    if not all(isinstance(text, str) for text in said):
+        raise CannotVerifyError(f"{MANIFEST} is no manifest of a bundle.")
 
 
 def verify_files(bundle: Bundle, manifest: dict[str, Any], known: set[bytes], findings: Findings) -> None:
@@ -230,7 +309,7 @@ def verify_files(bundle: Bundle, manifest: dict[str, Any], known: set[bytes], fi
         findings.add("KEY_UNKNOWN", MANIFEST, "Nobody has signed the manifest.")
     elif known and not any(is_signed(key, signature, said) for key in known):
         findings.add("MODIFIED", MANIFEST, "The manifest is not the one that was signed.")
-    listed = manifest.get("files", {})
+    listed = manifest["files"]
     for name in sorted(set(listed) - bundle.names):
         findings.add("DELETED", name, "The file is missing.")
     for name in sorted(bundle.names - set(listed) - {MANIFEST, SIGNATURE}):
@@ -245,15 +324,15 @@ def verify_files(bundle: Bundle, manifest: dict[str, Any], known: set[bytes], fi
 
 def verify_entries(bundle: Bundle, manifest: dict[str, Any], findings: Findings) -> dict[int | None, list[Any]]:
     """Every entry against its hash, its chain, tenant and quarter; return (leaf, seconds, where) by leaf index."""
-    chains = {row.get("chain"): row for row in bundle.documents(CHAINS, findings)}
+    chains = {row["chain"]: row for row in bundle.documents(CHAINS, CHAIN, findings)}
     reached: dict[Any, tuple[int, str]] = {}
     leaves: dict[int | None, list[Any]] = defaultdict(list)
-    for row in bundle.documents(LOG, findings):
+    for row in bundle.documents(LOG, ENTRY, findings):
         findings.entries += 1
-        where = f"{row.get('chain')}#{row.get('sequence')}"
+        where = f"{row['chain']}#{row['sequence']}"
         sealed = opened_entry(row, where, findings)
-        leaf = leaf_hash(bytes.fromhex(row["entry_hash"])) if len(str(row.get("entry_hash"))) == 64 else b""
-        leaves[row.get("index")].append((leaf, sealed.get("timestamp", 0) / 1e6, where))
+        leaf, index = leaf_hash(unhex(row["entry_hash"])), row.get("index")
+        leaves[index if isinstance(index, int) else None].append((leaf, sealed.get("timestamp", 0) / 1e6, where))
         if sealed and sealed.get("tenant") != manifest["tenant"]["id"]:
             findings.add("MOVED", where, "The entry is another tenant's.")
         elif sealed and not moment(manifest["from"]) <= sealed["timestamp"] / 1e6 < moment(manifest["until"]):
@@ -271,10 +350,11 @@ def opened_entry(row: dict[str, Any], where: str, findings: Findings) -> dict[st
     try:
         content = b64decode(row["canonical"], validate=True)
         sealed = json.loads(content[len(VERSION_TAG) :])
-    except (KeyError, ValueError, TypeError):
-        content, sealed = b"", None
-    if hashlib.sha256(content).hexdigest() != row.get("entry_hash") or not content.startswith(VERSION_TAG):
-        findings.add("MODIFIED", where, "The bytes do not have the hash.")
+        is_entry = 0 <= sealed["timestamp"] < 2**63 and isinstance(sealed["timestamp"], int)
+    except (KeyError, ValueError, TypeError, RecursionError):
+        content, sealed, is_entry = b"", {}, False
+    if hashlib.sha256(content).hexdigest() != row["entry_hash"] or not content.startswith(VERSION_TAG) or not is_entry:
+        findings.add("MODIFIED", where, "The bytes do not have the hash, or are no entry.")
         return {}
     wrong = [name for name in ("chain", "sequence", "previous_hash") if sealed.get(name) != row.get(name)]
     if wrong:
@@ -287,7 +367,7 @@ def verify_link(
     row: dict[str, Any], where: str, chains: dict[Any, Any], reached: dict[Any, Any], found: Findings
 ) -> None:
     """An entry against the one before it and against its chain's line."""
-    chain, sequence = row.get("chain"), int(row.get("sequence", 0))
+    chain, sequence = row["chain"], row["sequence"]
     begin = chains.get(chain)
     if begin is None:
         found.add("INSERTED", where, f"{CHAINS} knows of no such chain.")
@@ -299,13 +379,13 @@ def verify_link(
         found.add("REORDERED", where, f"The entry comes after number {last}.")
     elif sequence > last + 1:
         found.add("DELETED", where, f"Entries {last + 1} to {sequence - 1} are missing.")
-    elif row.get("previous_hash") != last_hash:
+    elif row["previous_hash"] != last_hash:
         found.add("MODIFIED", where, "The entry does not follow the one before it.")
-    if sequence == begin["head_sequence"] and row.get("entry_hash") != begin["head_hash"]:
+    if sequence == begin["head_sequence"] and row["entry_hash"] != begin["head_hash"]:
         found.add("MODIFIED", where, f"{CHAINS} names another entry at this place.")
     elif sequence > begin["head_sequence"]:
         found.add("INSERTED", where, f"{CHAINS} ends with number {begin['head_sequence']}.")
-    reached[chain] = max((sequence, str(row.get("entry_hash"))), (last, last_hash))
+    reached[chain] = max((sequence, row["entry_hash"]), (last, last_hash))
 
 
 def verify_tree(
@@ -326,8 +406,12 @@ def verify_tree(
     inside = {index for index in leaves if index is not None and 0 <= index < size}
     tail = [item for index in leaves.keys() - inside for item in leaves[index]]
     parts = [(index, 0, leaf) for index in inside for leaf, _, _ in leaves[index]]
-    nodes = bundle.documents(TREE, findings)
-    parts += [(node["index"] << node["level"], node["level"], bytes.fromhex(node["hash"])) for node in nodes]
+    for node in bundle.documents(TREE, NODE, findings):
+        level, index = node["level"], node["index"]
+        if 0 <= level < 64 and 0 <= index < 2**63:  # before it is shifted
+            parts.append((index << level, level, unhex(node["hash"])))
+        else:
+            findings.add("MODIFIED", TREE, "It names a place that no tree has.")
     reached = root_of(parts, size, findings)
     if reached is not None and reached != root:
         findings.add("MODIFIED", f"tree#0..{size - 1}", "The entries do not lead to the root that was signed.")
@@ -356,7 +440,7 @@ def verify_proof(text: str, pinned: set[str], tell: Callable[[str], Any]) -> Fin
         content, number = b64decode(told["canonical"]), int(index.split(" ")[1])
         proof = [b64decode(step) for step in path]
         known = trusted_keys(told, pinned)
-    except (ValueError, IndexError, KeyError, TypeError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CannotVerifyError(f"The proof cannot be read: {error}") from error
     findings.entries = 1
     heads = [opening for opening in (opened(note, key) for key in known) if opening]
@@ -372,6 +456,16 @@ def verify_proof(text: str, pinned: set[str], tell: Callable[[str], Any]) -> Fin
     return findings
 
 
+def verify(path: Path, pinned: set[str], tell: Callable[[str], Any]) -> Findings:
+    """Verify whatever it is."""
+    begin = b""
+    if path.is_file():
+        with path.open("rb") as stream:
+            begin = stream.read(MOST)
+    is_proof = begin.startswith(PROOF_TAG.encode())
+    return verify_proof(begin.decode(), pinned, tell) if is_proof else verify_bundle(path, pinned)
+
+
 def moment(text: str) -> float:
     """Return an ISO time as seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()
@@ -379,7 +473,12 @@ def moment(text: str) -> float:
 
 def spoken(seconds: int) -> str:
     """Return a time for people."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"  # noqa: UP017 - Python 3.9
+
+
+def plain(text: str) -> str:
+    """Return text that moves no cursor and begins no line: what it says may have been written to deceive."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -392,30 +491,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     pinned = {text.lower().replace(":", "") for text in options.key_fingerprint}
-    tell = (lambda _text: None) if options.json else print
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    tell = (lambda _text: None) if options.json else (lambda text: print(plain(text)))
     try:
-        begin = b""
-        if options.path.is_file():
-            with options.path.open("rb") as stream:
-                begin = stream.read(MOST)
-        is_proof = begin.startswith(PROOF_TAG.encode())
-        findings = verify_proof(begin.decode(), pinned, tell) if is_proof else verify_bundle(options.path, pinned)
-    except (
-        CannotVerifyError,
-        OSError,
-        ArithmeticError,
-        LookupError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-    ) as error:
-        print(f"Cannot verify: {error}", file=sys.stderr)
+        findings = verify(options.path, pinned, tell)
+    except (CannotVerifyError, OSError) as error:
+        print(f"Cannot verify: {plain(str(error))}", file=sys.stderr)
+        return 2
+    except Exception as error:  # noqa: BLE001 - it may be made to break us: whatever happens, nothing was verified
+        print(f"Cannot verify: what was given is malformed ({plain(repr(error))}).", file=sys.stderr)
         return 2
     if options.json:
         print(json.dumps({"entries": findings.entries, "ok": findings.ok, "findings": findings.found}))
     else:
         for found in findings.found:
-            print(f"{found['class']:16} {found['entry']}  {found['detail']}")
+            print(plain(f"{found['class']:16} {found['entry']}  {found['detail']}"))
         print(f"{findings.entries} entries: {'verified' if findings.ok else 'NOT verified'}.")
     return 0 if findings.ok else 1
 

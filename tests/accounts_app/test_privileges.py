@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from guardian.shortcuts import assign_perm
 
+from accounts_app.database_rights import excess, rights_on_protected
 from accounts_app.models import BusinessUnitUserObjectPermission, TenantUserObjectPermission, User
 from accounts_app.privileges import verify_privileges
 from accounts_app.roles import PERMISSIONS, Role
@@ -18,6 +19,8 @@ from accounts_app.services import grant
 from audit_app import triggers
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
+from elm_project import app_role
+from tests.app_role import ROLE, as_app_role
 from tests.factories import make_people, make_user
 
 pytestmark = pytest.mark.django_db
@@ -131,15 +134,29 @@ def test_a_dropped_trigger_is_found(people):
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("privilege", ["UPDATE", "DELETE", "TRUNCATE"])
-def test_a_database_role_that_may_write_into_the_log_is_found(people, privilege):
+def test_a_database_role_that_may_write_into_the_log_is_found_also_by_who_is_not_told_of_it(people):
+    """On a column, on every table that shows what was signed, and by the application's role as well."""
+    table = ProvisioningLog._meta.db_table
+    append_only = [each.table for each in triggers.declared() if isinstance(each, triggers.AppendOnly)]
+    assert {table, "audit_app_treeleaf", "audit_app_checkpoint", "audit_app_anchor"} <= set(append_only)
+    more = [*((each, right) for each in append_only for right in ("UPDATE", "DELETE", "TRUNCATE"))]
+    more += [(each, "DELETE") for each in triggers.COUNTED] + [(table, "UPDATE (actor)")]
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("CREATE ROLE elm_reader")
-        cursor.execute(f"GRANT SELECT, INSERT ON {ProvisioningLog._meta.db_table} TO elm_reader")
-        assert kinds() == []
-        cursor.execute(f"GRANT {privilege} ON {ProvisioningLog._meta.db_table} TO elm_reader")
-
-    assert kinds() == [("DATABASE_GRANT", "elm_reader")]
+        app_role.give(ROLE)
+        cursor.execute(f"GRANT SELECT, INSERT ON {table} TO elm_reader")
+        with as_app_role():
+            assert [*excess(rights_on_protected())] == []
+        for each, right in more:
+            cursor.execute(f"GRANT {right} ON {each} TO elm_reader")
+            with as_app_role():
+                found = [*excess(rights_on_protected())]
+            said = f"REVOKE {right.split()[0]} ON {each} FROM elm_reader;"
+            assert [(one.kind, one.subject, one.detail) for one in found] == [("DATABASE_GRANT", "elm_reader", said)]
+            cursor.execute(f"REVOKE {right} ON {each} FROM elm_reader")
+        cursor.execute(f"GRANT DELETE ON {table} TO PUBLIC")
+    assert ("DATABASE_GRANT", "elm_reader") in kinds()
 
 
 def test_triggers_and_grants_that_are_as_they_should_be_are_listed(people):

@@ -158,7 +158,7 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
         NO_SUCH_METHOD,
         NOT_FOUND,
         NO_SUCH_METHOD,
-    ),  # no way to Microsoft in these tests
+    ),  # these tests have no Microsoft
     "entra_callback": (NOT_FOUND, NO_SUCH_METHOD, NOT_FOUND, NO_SUCH_METHOD),
     "sign_in_again": (SIGN_IN, SIGN_IN, OK, REFUSED),  # without a password
     "api:intake": (NO_SUCH_METHOD, "401", NO_SUCH_METHOD, "401"),

@@ -13,8 +13,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from audit_app import triggers
 from elm_project import checks
+from elm_project.env import BASE_DIR
 
-ROOT = Path(__file__).resolve().parents[2]
 IDENTIFIER = re.compile(r"elm\.[EW]\d{3}")
 LOG = "audit_app_provisioninglog"
 
@@ -87,16 +87,16 @@ def test_a_host_that_neither_signs_nor_knows_who_does_is_a_warning(production: S
 
 
 def test_the_guide_lists_every_check() -> None:
-    sources = [path for folder in ROOT.glob("*_app") for path in folder.rglob("*.py")]
-    sources += (ROOT / "elm_project").rglob("*.py")
+    sources = [path for folder in BASE_DIR.glob("*_app") for path in folder.rglob("*.py")]
+    sources += (BASE_DIR / "elm_project").rglob("*.py")
     made = {name for path in sources for name in IDENTIFIER.findall(path.read_text())}
-    listed = re.findall(r"^\| (`elm\..*?) \|", (ROOT / "docs/guides/operations.md").read_text(), re.MULTILINE)
+    listed = re.findall(r"^\| (`elm\..*?) \|", (BASE_DIR / "docs/guides/operations.md").read_text(), re.MULTILINE)
     assert made == {name for row in listed for name in IDENTIFIER.findall(row)}
 
 
 @pytest.mark.parametrize("owner", ["postgres://elm_owner@database.example/elm", ""])
 def test_a_release_migrates_and_gives_the_application_its_role_as_the_owner(tmp_path: Path, owner: str) -> None:
-    lines = (ROOT / "Procfile").read_text().splitlines()
+    lines = (BASE_DIR / "Procfile").read_text().splitlines()
     (release,) = (line.partition(": ")[2] for line in lines if line.startswith("release: "))
     python = tmp_path / ".venv/bin/python"
     python.parent.mkdir(parents=True)
@@ -227,3 +227,12 @@ class TestRoles:
         assert checks.log_is_protected(databases=["default"]) == []
         with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), transaction.atomic():
             self.run(attempt)
+
+
+def test_nobody_but_who_migrates_is_given_the_owner_s_password() -> None:
+    """.env is given to every service of compose.yaml, and the owner of the tables could drop what protects them."""
+    compose = (BASE_DIR / "compose.yaml").read_text()
+    common = compose.partition("services:")[0]
+    assert "env_file: .env" in common
+    assert 'ELM_OWNER_PASSWORD: ""' in common
+    assert 'ELM_OWNER_DATABASE_URL: ""' in common

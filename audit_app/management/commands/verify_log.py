@@ -35,8 +35,11 @@ class Command(BaseCommand):
                 covered = run.coverage
             else:
                 report = verify_log()
-        except (DatabaseError, ValueError) as error:  # ValueError: a stored value is none of its column's type
+        except DatabaseError as error:
             self.stderr.write(f"Cannot verify: {error}. Is the database there and migrated?")
+            sys.exit(2)
+        except (ValueError, TypeError) as error:
+            self.stderr.write(f"Cannot verify: somebody put a value into a column that is none of its type ({error}).")
             sys.exit(2)
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json()))

@@ -1,0 +1,29 @@
+"""What stands in the database, read as if anybody could have written it: nothing of it may stop a verification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audit_app.merkle import HASH_SIZE, leaf_hash
+
+
+def as_bytes(value: Any) -> bytes:
+    """Return what a column of bytes holds; SQLite gives back whatever somebody put there."""
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else str(value).encode(errors="replace")
+
+
+def key_of(text: str) -> bytes | None:
+    """Return the public key that a column says in hexadecimal, or None when it says none."""
+    try:
+        public = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return public if len(public) == HASH_SIZE else None
+
+
+def leaf_of(entry_hash: str) -> bytes:
+    """Return the leaf of an entry; one that no leaf equals when its hash is none."""
+    try:
+        return leaf_hash(entry_hash)
+    except ValueError:
+        return b""
