@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -32,7 +33,7 @@ class Finding:
 
     Attributes:
         kind: Its class: EXCESS, MISSING, LOG_CAN_BE_CHANGED, DIRECT_PERMISSION, FOREIGN_GRANT, UNKNOWN_GRANT,
-            DATABASE_GRANT, DATABASE_OWNER, TRIGGER_MISSING, POLICY_MISSING.
+            DATABASE_GRANT, DATABASE_OWNER, TRIGGER_MISSING, TRIGGER_UNKNOWN, POLICY_MISSING.
         subject: Role, person, grant or database role.
         detail: What is wrong and how to mend it.
         tenant_id: Whose rows or account it is about; None when it concerns the whole installation.
@@ -71,6 +72,61 @@ class TablePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class TableTriggers:
+    """The triggers of a table.
+
+    Attributes:
+        table: The database's name of it.
+        append_only: Whether rows may only be added to it.
+        expected: Names of the triggers that must be there.
+        effective: Names of the triggers that are there and cannot be got round by a setting.
+    """
+
+    table: str
+    append_only: bool
+    expected: tuple[str, ...]
+    effective: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRights:
+    """What a role of the database may do to an append-only table, beyond reading.
+
+    Attributes:
+        table: The database's name of it.
+        role: The database role.
+        standing: ``owner``, ``member of the owner``, ``superuser``; empty for any other role.
+        expected: Rights that it may have: the owner's all, any other role's at most INSERT.
+        effective: Rights that PostgreSQL says it has, whoever gave them.
+    """
+
+    table: str
+    role: str
+    standing: str
+    expected: tuple[str, ...]
+    effective: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowGrants:
+    """How many object permissions give a role its rows in one tenant, at one depth.
+
+    Attributes:
+        role: The role.
+        depth: local, deep, organisation.
+        tenant_id: Whose rows.
+        expected: Those that fit the table of roles: a known role, held by a person of the tenant.
+        effective: Those that count now: the holder is active, of the tenant, and in the role's group too.
+    """
+
+    role: str
+    depth: str
+    tenant_id: UUID
+    expected: int
+    effective: int
+
+
+@dataclass(frozen=True, slots=True)
 class Privileges:
     """What was found.
 
@@ -79,12 +135,18 @@ class Privileges:
         findings: Differences.
         notes: What is no difference and yet worth knowing.
         policies: Every table with rows of tenants; none on SQLite, which has no row-level security.
+        triggers: Every table that triggers protect.
+        database_rights: Who may write into append-only tables; none on SQLite, which has no roles.
+        grants: Object permissions by role, depth and tenant.
     """
 
     cells: tuple[Cell, ...]
     findings: tuple[Finding, ...]
     notes: tuple[Note, ...]
     policies: tuple[TablePolicy, ...] = ()
+    triggers: tuple[TableTriggers, ...] = ()
+    database_rights: tuple[DatabaseRights, ...] = ()
+    grants: tuple[RowGrants, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -103,7 +165,20 @@ class Privileges:
             self,
             findings=tuple(each for each in self.findings if each.tenant_id in known),
             notes=tuple(each for each in self.notes if each.tenant_id in known),
+            grants=tuple(each for each in self.grants if each.tenant_id == tenant_id),
         )
+
+    def grants_by_role(self) -> list[dict[str, Any]]:
+        """Return how many grants each role has by depth, of every tenant that is looked at together."""
+        expected: Counter[tuple[str, str]] = Counter()
+        effective: Counter[tuple[str, str]] = Counter()
+        for each in self.grants:
+            expected[each.role, each.depth] += each.expected
+            effective[each.role, each.depth] += each.effective
+        return [
+            {"role": role, "depth": depth, "expected": count, "effective": effective[role, depth]}
+            for (role, depth), count in sorted(expected.items())
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole as one JSON document."""
@@ -114,8 +189,16 @@ class Privileges:
                 {"class": each.kind, "subject": each.subject, "detail": each.detail} for each in self.findings
             ],
             "policies": [asdict(each) for each in self.policies],
+            "triggers": [_listed(each) for each in self.triggers],
+            "database_rights": [_listed(each) for each in self.database_rights],
+            "grants": self.grants_by_role(),
             "notes": [note.text for note in self.notes],
         }
+
+
+def _listed(each: TableTriggers | DatabaseRights) -> dict[str, Any]:
+    """Return it as JSON reads it again: a stored document and a new one are the same."""
+    return {**asdict(each), "expected": list(each.expected), "effective": list(each.effective)}
 
 
 def digest(document: dict[str, Any]) -> str:

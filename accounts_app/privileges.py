@@ -7,23 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
-from accounts_app import row_security
-from accounts_app.models import (
-    BusinessUnitGroupObjectPermission,
-    BusinessUnitUserObjectPermission,
-    Tenant,
-    TenantGroupObjectPermission,
-    TenantUserObjectPermission,
-    User,
-)
+from accounts_app import database_rights, row_grants, row_security
+from accounts_app.models import Tenant, User
 from accounts_app.privilege_report import Cell, Finding, Note, Privileges, TablePolicy
-from accounts_app.roles import GRANT_NAMES, PERMISSIONS, Role
+from accounts_app.roles import PERMISSIONS, Role
 from audit_app import triggers
 from audit_app.actions import Action
 from audit_app.actors import Actor
@@ -32,21 +24,7 @@ from audit_app.models import ProvisioningLog
 from core_app import tenancy
 from core_app.transactions import transactional
 
-_WRITING: Final[tuple[str, ...]] = ("UPDATE", "DELETE", "TRUNCATE")
-# Superusers and the owner can do everything to a table; whether the application is one of them is asked by itself
-_MAY: Final = """
-    SELECT rolname, privilege FROM pg_roles, unnest(%s::text[]) AS privilege, pg_class
-    WHERE pg_class.oid = %s::regclass AND NOT rolsuper AND NOT pg_has_role(pg_roles.oid, relowner, 'USAGE')
-    AND rolname NOT LIKE 'pg\\_%%' AND (has_table_privilege(pg_roles.oid, pg_class.oid, privilege)
-    OR privilege = 'UPDATE' AND has_any_column_privilege(pg_roles.oid, pg_class.oid, privilege)) ORDER BY 1, 2
-"""
 _FORBIDDEN_ON_LOG: Final = ("change", "delete")
-_GRANTS: Final = (
-    (BusinessUnitUserObjectPermission, "user"),
-    (TenantUserObjectPermission, "user"),
-    (BusinessUnitGroupObjectPermission, "group"),
-    (TenantGroupObjectPermission, "group"),
-)
 
 
 @tenancy.everywhere("every account and grant is compared with the table of roles")
@@ -57,23 +35,35 @@ def verify_privileges(*, is_production: bool) -> Privileges:
         is_production: Whether the application may not connect as the owner of its tables.
     """
     cells = tuple(_cells())
+    grants, misfits = row_grants.compare()
+    protected = database_rights.table_triggers()
+    rights = database_rights.rights_on_protected()
     powers = tuple(_database_powers())
     owner = [Finding("DATABASE_OWNER", role, detail) for role, detail in powers]
     findings = (
         *_differences(cells),
         *_writers_of_the_log(),
         *_direct_permissions(),
-        *_grants(),
-        *_database_grants(),
+        *misfits,
+        *database_rights.excess(rights),
         *(owner if is_production else ()),
         *(
             Finding("TRIGGER_MISSING", name, "Run manage.py migrate, which installs it, then manage.py verify_log.")
             for name in sorted(triggers.missing())
         ),
+        *database_rights.strangers(protected),
         *_missing_policies(),
     )
     notes = () if is_production else tuple(Note(f"{role} {detail}") for role, detail in powers)
-    return Privileges(cells, findings, (*notes, *_superusers()), tuple(_policies()))
+    return Privileges(
+        cells,
+        findings,
+        (*notes, *_superusers()),
+        tuple(_policies()),
+        triggers=protected,
+        database_rights=rights,
+        grants=grants,
+    )
 
 
 def _cells() -> Iterator[Cell]:
@@ -136,53 +126,11 @@ def _direct_permissions() -> Iterator[Finding]:
         yield Finding("DIRECT_PERMISSION", group.name, f"A group that is no role holds {', '.join(names)}.")
 
 
-def _grants() -> Iterator[Finding]:
-    for model, holder in _GRANTS:
-        for grant in model.objects.select_related(holder, "permission", "content_object").order_by("pk"):
-            name, _, depth = grant.permission.codename.rpartition("_")
-            who = getattr(grant, holder)
-            subject = f"{who}: {grant.permission.codename} on {grant.content_object}"
-            if name not in GRANT_NAMES:
-                detail = f"No role is named {name} at depth {depth}; remove the grant."
-                yield Finding("UNKNOWN_GRANT", subject, detail, _tenant_of(grant.content_object))
-            elif holder == "user":
-                yield from _of_person(who, GRANT_NAMES[name], grant.content_object, subject)
-
-
-def _of_person(user: User, role: Role, at: Any, subject: str) -> Iterator[Finding]:
-    tenant_id = _tenant_of(at)
-    if user.tenant_id != tenant_id:
-        yield Finding("FOREIGN_GRANT", subject, "The person belongs to another tenant; remove the grant.", tenant_id)
-    if user.is_service_principal and role != Role.ADMIN:
-        detail = "A service principal holds a role of people; remove the grant."
-        yield Finding("FOREIGN_GRANT", subject, detail, tenant_id)
-
-
-def _tenant_of(at: Any) -> UUID:
-    return getattr(at, "tenant_id", at.pk)  # type: ignore[no-any-return]
-
-
 def _superusers() -> Iterator[Note]:
     """A superuser has every permission, reaches no row without a grant, and cannot change the log."""
     for user in User.objects.filter(is_superuser=True, is_active=True).order_by("upn"):
         bound = "segregation of duties and the log's triggers bind it all the same."
         yield Note(f"{user.upn} is a superuser (break-glass): {bound}", user.tenant_id)
-
-
-def _database_grants() -> Iterator[Finding]:
-    """Find database roles that may, by themselves or as members of others, do more to the log than add to it.
-
-    Asked of the catalogue, which shows the rights of every role to whoever asks: the information schema does not.
-    """
-    if connection.vendor != "postgresql":
-        return
-    protected = {each.table: _WRITING for each in triggers.declared() if isinstance(each, triggers.AppendOnly)}
-    protected |= dict.fromkeys(triggers.COUNTED, _WRITING[1:])
-    with connection.cursor() as cursor:
-        for table, privileges in protected.items():
-            cursor.execute(_MAY, [list(privileges), table])
-            for role, privilege in cursor.fetchall():
-                yield Finding("DATABASE_GRANT", role, f"REVOKE {privilege} ON {table} FROM {role};")
 
 
 def _policies() -> Iterator[TablePolicy]:
@@ -213,14 +161,10 @@ def _database_powers() -> Iterator[tuple[str, str]]:
         for role, is_superuser in cursor.fetchall():
             what = "is a superuser of the database" if is_superuser else "bypasses row-level security"
             yield role, f"{what}; run the application as a role that owns nothing."
-        cursor.execute(
-            "SELECT current_user FROM pg_class WHERE oid = %s::regclass AND NOT EXISTS "
-            "(SELECT 1 FROM pg_roles WHERE rolname = current_user AND rolsuper) "
-            "AND pg_has_role(current_user, relowner, 'USAGE')",
-            [ProvisioningLog._meta.db_table],
-        )
-        for (role,) in cursor.fetchall():
-            yield role, "owns the log's table; run the application as a role that owns nothing."
+        cursor.execute("SELECT current_user WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)")
+        connected = [role for (role,) in cursor.fetchall()]
+    if connected and (owned := database_rights.owned_tables()):
+        yield connected[0], f"{database_rights.in_words(owned)}; run the application as a role that owns nothing."
 
 
 @transactional

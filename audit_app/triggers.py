@@ -139,16 +139,41 @@ def expected_names() -> set[str]:
     return {name for trigger in declared() for name in _definitions(trigger)}
 
 
+def expected_by_table() -> dict[str, set[str]]:
+    """Return the names of the triggers that must exist on this database, by table."""
+    found: dict[str, set[str]] = {}
+    for trigger in declared():
+        found.setdefault(trigger.table, set()).update(_definitions(trigger))
+    return found
+
+
+def append_only_tables() -> set[str]:
+    """Return the tables to which rows may only be added."""
+    return {trigger.table for trigger in declared() if isinstance(trigger, AppendOnly)}
+
+
+def installed_by_table() -> dict[str, set[str]]:
+    """Return the names of the triggers that exist and are enabled on this database, by table."""
+    queries = {
+        "sqlite": "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'",
+        # 'A' is ENABLE ALWAYS: it fires even under session_replication_role = replica; strangers count however enabled
+        "postgresql": "SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+        "WHERE NOT tgisinternal AND pg_table_is_visible(tgrelid) "
+        "AND (tgenabled = 'A' OR (tgenabled <> 'D' AND tgname <> ALL(%s)))",
+    }
+    found: dict[str, set[str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            queries[connection.vendor], [sorted(expected_names())] if connection.vendor == "postgresql" else []
+        )
+        for table, name in cursor.fetchall():
+            found.setdefault(table, set()).add(name)
+    return found
+
+
 def installed_names() -> set[str]:
     """Return the names of the triggers that exist and are enabled on this database."""
-    queries = {
-        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
-        # 'A' is ENABLE ALWAYS: it fires even under session_replication_role = replica
-        "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'A'",
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(queries[connection.vendor])
-        return {name for (name,) in cursor.fetchall()}
+    return {name for names in installed_by_table().values() for name in names}
 
 
 def missing() -> set[str]:

@@ -9,14 +9,13 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags
 from django.db import connections
 from kombu.exceptions import OperationalError
 
-from accounts_app import row_security
+from accounts_app import database_rights, row_security
 from audit_app import triggers
 from elm_project.celery import app
 from elm_project.eviction import ADVICE, KEEPS, complaint, eviction_policy
@@ -43,7 +42,7 @@ def production_is_configured(**_options: Any) -> list[CheckMessage]:
                 id="elm.W001",
             )
         ]
-    return [*_missing_keys(), *_embedded_parts(), *_silent_mail()]
+    return [*_missing_keys(), *_embedded_parts(), *_silent_mail(), *_unknown_signature()]
 
 
 def _missing_keys() -> list[CheckMessage]:
@@ -93,6 +92,20 @@ def _silent_mail() -> list[CheckMessage]:
             )
         ]
     return []
+
+
+def _unknown_signature() -> list[CheckMessage]:
+    """Find a host that neither signs the log nor knows whose signature to trust."""
+    signs = settings.LOG_SIGNING_KEY_SECRET or os.access(settings.LOG_SIGNING_KEY_FILE, os.R_OK)
+    if signs or settings.LOG_KEY_FINGERPRINTS:
+        return []
+    return [
+        checks.Warning(
+            "This host has no key to sign the log with and knows no fingerprint: it cannot tell who signed the log.",
+            hint="Set ELM_LOG_KEY_FINGERPRINTS to what manage.py sign_log prints on the host that signs.",
+            id="elm.W006",
+        )
+    ]
 
 
 def log_is_protected(*, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
@@ -174,8 +187,5 @@ def _power_over_the_log(database: str) -> str | None:
         is_superuser, bypasses = cursor.fetchone() or (False, False)
         if is_superuser or bypasses:
             return "is a superuser" if is_superuser else "bypasses row-level security"
-        cursor.execute(
-            "SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = %s::regclass",
-            [apps.get_model("audit_app.ProvisioningLog")._meta.db_table],
-        )
-        return "owns the log table" if cursor.fetchone() == (True,) else None
+    owned = database_rights.owned_tables(database)
+    return database_rights.in_words(owned) if owned else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
@@ -49,7 +50,17 @@ class AccessReviewAdmin(ReadOnlyHistory):
     list_display_links = ("tenant", "of_quarter")
     list_select_related = ("tenant", "signed_by")
     list_filter = (("tenant", admin.RelatedOnlyFieldListFilter), "ok", "taken_at")
-    readonly_fields = ("verdict", "of_quarter", "findings", "notes", "privileges")
+    readonly_fields = (
+        "verdict",
+        "of_quarter",
+        "findings",
+        "notes",
+        "privileges",
+        "grants",
+        "triggers",
+        "database_rights",
+        "policies",
+    )
     fieldsets = (
         (
             None,
@@ -68,7 +79,8 @@ class AccessReviewAdmin(ReadOnlyHistory):
             },
         ),
         ("Findings", {"fields": ("findings", "notes")}),
-        ("What each role may do to each table", {"fields": ("privileges",)}),
+        ("What each role may do to each table", {"fields": ("privileges", "grants")}),
+        ("What the database itself enforces", {"fields": ("triggers", "database_rights", "policies")}),
     )
     actions_detail: ClassVar[tuple[str, ...]] = ("sign",)
 
@@ -114,10 +126,40 @@ class AccessReviewAdmin(ReadOnlyHistory):
     def privileges(self, review: AccessReview) -> str:
         return readable([_row(cell) for cell in review.document["tables"] if cell["expected"] or cell["effective"]])
 
+    @display(description="Grants of rows")
+    def grants(self, review: AccessReview) -> str:
+        return _listed(review, "grants", lambda each: each)
+
+    @display(description="Triggers")
+    def triggers(self, review: AccessReview) -> str:
+        return _listed(review, "triggers", lambda each: {"table": each["table"], **_compared(each)})
+
+    @display(description="Who may write into append-only tables")
+    def database_rights(self, review: AccessReview) -> str:
+        return _listed(review, "database_rights", _right)
+
+    @display(description="Policies that keep tenants apart")
+    def policies(self, review: AccessReview) -> str:
+        return _listed(review, "policies", lambda each: each)
+
+
+def _listed(review: AccessReview, part: str, row: Callable[[dict[str, Any]], dict[str, Any]]) -> str:
+    if part not in review.document:
+        return "not looked at when this review was taken"
+    return readable([row(each) for each in review.document[part]]) if review.document[part] else "none"
+
+
+def _right(each: dict[str, Any]) -> dict[str, str]:
+    who = f"{each['role']} ({each['standing']})" if each["standing"] else each["role"]
+    return {"table": each["table"], "database role": who, **_compared(each)}
+
+
+def _compared(each: dict[str, Any]) -> dict[str, str]:
+    return {side: ", ".join(each[side]) or "nothing" for side in ("expected", "effective")}
+
 
 def _row(cell: dict[str, Any]) -> dict[str, str]:
-    expected, effective = ", ".join(cell["expected"]) or "nothing", ", ".join(cell["effective"]) or "nothing"
-    return {"role": cell["role"], "table": cell["table"], "expected": expected, "effective": effective}
+    return {"role": cell["role"], "table": cell["table"], **_compared(cell)}
 
 
 class ReviewedTenantAdmin(ProvisionedTenantAdmin):

@@ -11,7 +11,9 @@ from django.core.management import call_command
 from django.db import connection
 from guardian.shortcuts import assign_perm
 
-from accounts_app.privileges import _database_grants, verify_privileges
+from accounts_app.database_rights import excess, rights_on_protected
+from accounts_app.models import BusinessUnitUserObjectPermission, TenantUserObjectPermission, User
+from accounts_app.privileges import verify_privileges
 from accounts_app.roles import PERMISSIONS, Role
 from accounts_app.services import grant
 from audit_app import triggers
@@ -145,16 +147,94 @@ def test_a_database_role_that_may_write_into_the_log_is_found_also_by_who_is_not
         app_role.give(ROLE)
         cursor.execute(f"GRANT SELECT, INSERT ON {table} TO elm_reader")
         with as_app_role():
-            assert [*_database_grants()] == []
+            assert [*excess(rights_on_protected())] == []
         for each, right in more:
             cursor.execute(f"GRANT {right} ON {each} TO elm_reader")
             with as_app_role():
-                found = [*_database_grants()]
+                found = [*excess(rights_on_protected())]
             said = f"REVOKE {right.split()[0]} ON {each} FROM elm_reader;"
             assert [(one.kind, one.subject, one.detail) for one in found] == [("DATABASE_GRANT", "elm_reader", said)]
             cursor.execute(f"REVOKE {right} ON {each} FROM elm_reader")
         cursor.execute(f"GRANT DELETE ON {table} TO PUBLIC")
     assert ("DATABASE_GRANT", "elm_reader") in kinds()
+
+
+def test_triggers_and_grants_that_are_as_they_should_be_are_listed(people):
+    User.objects.filter(pk=people.auditor.pk).update(is_active=False)
+
+    found = verify_privileges(is_production=False)
+
+    assert found.ok
+    listed = {each.table: each for each in found.triggers}
+    assert {table for table, each in listed.items() if each.append_only} == triggers.append_only_tables()
+    assert all(each.expected == each.effective for each in found.triggers)
+    assert {name for each in found.triggers for name in each.effective} == triggers.expected_names()
+    counts = {(each["role"], each["depth"]): (each["expected"], each["effective"]) for each in found.grants_by_role()}
+    assert sum(number for number, _ in counts.values()) == sum(
+        model.objects.count() for model in (BusinessUnitUserObjectPermission, TenantUserObjectPermission)
+    )
+    assert {key for key, (given, in_force) in counts.items() if given != in_force} == {("ELM Auditor", "organisation")}
+
+
+def test_a_grant_that_does_not_fit_is_not_expected_and_another_tenants_is_not_told(people):
+    robot = make_user(None, people.unit, is_service_principal=True)
+    grant(robot, Role.APPROVER, people.unit)
+    others = make_people()
+
+    found = verify_privileges(is_production=False)
+
+    (ours,) = (
+        each
+        for each in found.grants
+        if (each.role, each.depth, each.tenant_id) == ("ELM Approver", "local", people.tenant.pk)
+    )
+    assert ours.effective == ours.expected + 1
+    assert {each.tenant_id for each in found.grants} == {people.tenant.pk, others.tenant.pk}
+    assert {each.tenant_id for each in found.of_tenant(people.tenant.pk).grants} == {people.tenant.pk}
+
+
+def test_a_trigger_that_is_not_ours_is_found(people):
+    table = ProvisioningLog._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"CREATE TRIGGER swallow AFTER INSERT ON {table} BEGIN SELECT 1; END")
+        else:
+            cursor.execute("CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+            cursor.execute(f"CREATE TRIGGER swallow BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION swallow()")
+
+    code, out = run()
+
+    assert code == 1
+    assert "swallow NOT EXPECTED" in out
+    assert "TRIGGER_UNKNOWN     swallow" in out
+
+
+@pytest.mark.postgres
+def test_database_roles_are_listed_with_what_they_may_do_to_append_only_tables(people):
+    table = ProvisioningLog._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE elm_adder; CREATE ROLE elm_member; CREATE ROLE elm_migrator")
+        cursor.execute(f"GRANT INSERT ON {table} TO elm_adder; GRANT UPDATE (actor) ON {table} TO elm_adder")
+        cursor.execute("GRANT elm_adder TO elm_member")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # nothing may be pending on a table whose owner changes
+        cursor.execute(f"ALTER TABLE {table} OWNER TO elm_migrator")
+
+    found = verify_privileges(is_production=False)
+
+    held = {each.role: each for each in found.database_rights if each.table == table}
+    assert (held["elm_migrator"].standing, len(held["elm_migrator"].effective)) == ("owner", 4)
+    assert held["elm_migrator"].expected == held["elm_migrator"].effective
+    for role in ("elm_adder", "elm_member"):
+        assert (held[role].expected, held[role].effective) == (("INSERT",), ("INSERT", "UPDATE"))
+    assert {each.subject for each in found.findings} == {"elm_adder", "elm_member"}
+    _, out = run()
+    assert f"{table:45} elm_migrator (owner): INSERT UPDATE DELETE TRUNCATE" in out
+    assert "elm_adder: INSERT UPDATE NOT EXPECTED" in out
+
+
+@pytest.mark.sqlite
+def test_sqlite_has_no_roles_to_list(people):
+    assert verify_privileges(is_production=False).database_rights == ()
 
 
 @pytest.mark.postgres

@@ -174,7 +174,7 @@ def test_o1_the_owner_of_the_log_is_refused_and_a_role_that_owns_nothing_starts(
         startup.refuse_when_unsafe("web")
         cursor.execute("RESET ROLE; ALTER TABLE audit_app_provisioninglog OWNER TO elm_test_starting")
         cursor.execute("SET LOCAL ROLE elm_test_starting")
-        assert "owns the log table" in refused(lines)["elm.E007"]
+        assert "owns the table audit_app_provisioninglog" in refused(lines)["elm.E007"]
 
 
 def test_what_the_database_cannot_be_asked_is_not_taken_for_safe(production, db, lines, monkeypatch):  # noqa: F811

@@ -51,6 +51,22 @@ def test_a_review_is_taken_and_signed_and_both_are_logged(people, clock):
     assert verify_log().ok
 
 
+def test_the_page_lists_what_is_as_it_should_be_and_an_older_review_says_what_was_not_looked_at(people):
+    review = reviews.take(people.tenant.pk, by=people.auditor)
+    address, browser = reverse("admin:evidence_app_accessreview_change", args=[review.pk]), client_of(people.auditor)
+    page = browser.get(address).content.decode()
+    triggers = [name for each in review.document["triggers"] for name in each["effective"]]
+    assert triggers
+    assert all(page.count(name) >= 2 for name in triggers)  # expected and effective
+    assert "organisation" in page
+    assert "not looked at" not in page
+    assert all(f"{each['role']} ({each['standing']})" in page for each in review.document["database_rights"][:1])
+
+    older = {name: part for name, part in review.document.items() if name not in ("triggers", "grants")}
+    AccessReview.objects.update(document=older)
+    assert browser.get(address).content.decode().count("not looked at") == 2
+
+
 def test_findings_are_signed_with_a_statement_only(people, excess):
     review = reviews.take(people.tenant.pk, by=people.auditor)
     assert [each["class"] for each in review.document["findings"]] == ["EXCESS"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from django.core import checks as django_checks
@@ -13,6 +15,7 @@ from audit_app import triggers
 from elm_project import checks
 from elm_project.env import BASE_DIR
 
+IDENTIFIER = re.compile(r"elm\.[EW]\d{3}")
 LOG = "audit_app_provisioninglog"
 
 
@@ -28,6 +31,9 @@ def production(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.postgresql")
     settings.CELERY_BROKER_URL = "redis://broker.example"
     settings.NOTIFICATIONS_SINK = False
+    settings.LOG_SIGNING_KEY_SECRET = ""
+    settings.LOG_SIGNING_KEY_FILE = Path("/nowhere/log_key.pem")
+    settings.LOG_KEY_FINGERPRINTS = ["0" * 64]
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     monkeypatch.setenv("SECRET_KEY", "given")
     monkeypatch.setenv("ELM_DOMAIN_NAME_KEY", "given")
@@ -66,6 +72,54 @@ def test_a_part_of_an_embedded_installation_is_named(
 ) -> None:
     setattr(production, setting, value)
     assert found(checks.production_is_configured()) == [identifier]
+
+
+def test_a_host_that_neither_signs_nor_knows_who_does_is_a_warning(production: Settings, tmp_path: Path) -> None:
+    production.LOG_KEY_FINGERPRINTS = []
+    assert found(checks.production_is_configured()) == ["elm.W006"]
+    production.LOG_SIGNING_KEY_SECRET = "https://vault.example/secrets/log"
+    assert checks.production_is_configured() == []
+    production.LOG_SIGNING_KEY_SECRET = ""
+    production.LOG_SIGNING_KEY_FILE = tmp_path / "log_key.pem"
+    assert found(checks.production_is_configured()) == ["elm.W006"]
+    production.LOG_SIGNING_KEY_FILE.touch()
+    assert checks.production_is_configured() == []
+
+
+def test_the_guide_lists_every_check() -> None:
+    sources = [path for folder in BASE_DIR.glob("*_app") for path in folder.rglob("*.py")]
+    sources += (BASE_DIR / "elm_project").rglob("*.py")
+    made = {name for path in sources for name in IDENTIFIER.findall(path.read_text())}
+    listed = re.findall(r"^\| (`elm\..*?) \|", (BASE_DIR / "docs/guides/operations.md").read_text(), re.MULTILINE)
+    assert made == {name for row in listed for name in IDENTIFIER.findall(row)}
+
+
+@pytest.mark.parametrize("owner", ["postgres://elm_owner@database.example/elm", ""])
+def test_a_release_migrates_and_gives_the_application_its_role_as_the_owner(tmp_path: Path, owner: str) -> None:
+    lines = (BASE_DIR / "Procfile").read_text().splitlines()
+    (release,) = (line.partition(": ")[2] for line in lines if line.startswith("release: "))
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$DATABASE_URL $*"\n')
+    python.chmod(0o755)
+    environment = {"DATABASE_URL": "postgres://elm_app@database.example/elm", "ELM_OWNER_DATABASE_URL": owner}
+
+    ended = subprocess.run(
+        ["/bin/sh", "-c", release],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    if owner:
+        ran = [f"{owner} manage.py migrate --no-input", f"{owner} manage.py app_role elm_app"]
+        assert (ended.returncode, ended.stdout.splitlines()) == (0, ran)
+    else:
+        assert ended.returncode != 0
+        assert ended.stdout == ""
+        assert "ELM_OWNER_DATABASE_URL" in ended.stderr
 
 
 def test_an_sqlite_file_is_no_database_for_production(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,11 +190,18 @@ class TestRoles:
         assert message.id == "elm.E007"
         assert "superuser" in message.msg
 
-    def test_the_owner_of_the_log_is_refused(self) -> None:
-        self.run(f"ALTER TABLE {LOG} OWNER TO elm_test_app", "SET LOCAL ROLE elm_test_app")
+    def test_a_role_that_bypasses_row_level_security_is_refused(self) -> None:
+        self.run("ALTER ROLE elm_test_app BYPASSRLS", "SET LOCAL ROLE elm_test_app")
         (message,) = checks.log_is_protected(databases=["default"])
         assert message.id == "elm.E007"
-        assert "owns the log table" in message.msg
+        assert "bypasses" in message.msg
+
+    @pytest.mark.parametrize("table", [LOG, "gates_app_decision", "accounts_app_user_groups"])
+    def test_the_owner_of_any_table_is_refused(self, table: str) -> None:
+        self.run(f"ALTER TABLE {table} OWNER TO elm_test_app", "SET LOCAL ROLE elm_test_app")
+        (message,) = checks.log_is_protected(databases=["default"])
+        assert message.id == "elm.E007"
+        assert f"owns the table {table}" in message.msg
 
     def test_a_member_of_the_owner_is_refused(self) -> None:
         self.run(
@@ -168,18 +229,10 @@ class TestRoles:
             self.run(attempt)
 
 
-def test_the_guide_for_operators_knows_every_check() -> None:
-    guide = (BASE_DIR / "docs/guides/operations.md").read_text()
-    sources = [*(BASE_DIR / "elm_project").glob("*checks.py"), BASE_DIR / "sign_in_app/checks.py"]
-    sources.append(BASE_DIR / "elm_project/startup.py")
-    known = {name for source in sources for name in re.findall(r'"(elm\.E\d+)"', source.read_text())}
-    assert len(known) > 10
-    assert sorted(name for name in known if f"`{name}`" not in guide) == []
-
-
 def test_nobody_but_who_migrates_is_given_the_owner_s_password() -> None:
     """.env is given to every service of compose.yaml, and the owner of the tables could drop what protects them."""
     compose = (BASE_DIR / "compose.yaml").read_text()
     common = compose.partition("services:")[0]
     assert "env_file: .env" in common
     assert 'ELM_OWNER_PASSWORD: ""' in common
+    assert 'ELM_OWNER_DATABASE_URL: ""' in common
