@@ -49,6 +49,7 @@ def test_w07_a_deployment_drains_its_workers_and_no_run_fails_or_repeats_a_step(
     requests = [worlds[number % tenants].approved(Zone.ZONE_1) for number in range(RUNS)]
     for world in worlds:
         services.dispatch(world.people.tenant.pk)
+    workers.environment["ELM_RUN_LEASE_SECONDS"] = "30"  # a slow machine is no worker that left its turn unfinished
     old = workers.worker()
     workers.beat()
     begun = ProvisioningRun.objects.exclude(step__in=("preflight", "create"))
