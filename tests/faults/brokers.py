@@ -30,7 +30,7 @@ from tests.microsoft import Simulator, World, WorldMaker
 from tests.processes import environment_in
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 TICK, SWEEP = "provisioning_app.tasks.tick", "provisioning_app.tasks.sweep"
 ADVANCE, DISPATCH = "provisioning_app.tasks.advance", "provisioning_app.tasks.dispatch"
 CREATION = "BusinessAppPlatform/environments?"
@@ -262,7 +262,7 @@ def own_workers(
         **environment_in(folder / "state"),
         **maker.environment,
         "CELERY_BROKER_URL": broker.url,
-        "ELM_RUN_LEASE_SECONDS": "4",
+        "ELM_RUN_LEASE_SECONDS": "10",  # a slow machine is no worker that hangs
     }
     started = Workers(broker, environment, folder / "celery.log")
     yield started
