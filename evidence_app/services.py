@@ -141,8 +141,7 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
     files |= {REQUESTS: requests.facts(), REQUESTS_CSV: rendering.facts()}
     files[proofs.KEYS] = stage.write_document(proofs.KEYS, known)
     files[proofs.VERIFIER] = stage.write_file(proofs.VERIFIER, proofs.verifier())
-    if checkpoint:
-        files[proofs.NOTE] = stage.write_file(proofs.NOTE, checkpoint.note.encode())
+    files |= {proofs.NOTE: stage.write_file(proofs.NOTE, checkpoint.note.encode())} if checkpoint else {}
     manifest = {
         "format": FORMAT,
         "quarter": quarter.name,
@@ -166,8 +165,8 @@ def _written(stage: StagedFolder, tenant: Tenant, quarter: Quarter, reach: Reach
         },
     }
     sha256 = stage.write_document(MANIFEST, manifest)["sha256"]
-    if signature := proofs.signature_of(sha256):
-        stage.write_file(proofs.SIGNATURE, signature)
+    signature = proofs.signature_of(sha256)
+    _ = stage.write_file(proofs.SIGNATURE, signature) if signature else None
     return Evidence(stage.target, manifest, sha256)
 
 

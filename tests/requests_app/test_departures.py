@@ -13,6 +13,7 @@ from notifications_app.catalogue import Event
 from notifications_app.models import OutboxMessage
 from requests_app import services, tasks
 from requests_app.choices import State, Zone
+from requests_app.services import departures
 from tests.factories import People, decide, make_request
 
 pytestmark = pytest.mark.django_db
@@ -67,3 +68,10 @@ def test_the_sweep_finds_what_a_lost_doorbell_did_not_announce(people: People) -
     tasks.sweep()
     request.refresh_from_db()
     assert request.approver is None
+
+
+def test_a_stage_whose_request_was_withdrawn_meanwhile_is_handed_to_nobody(people: People) -> None:
+    request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
+    stage = request.gate.stages.get()
+    services.withdraw(request.pk, by=people.requester)
+    assert not departures._hand_on(stage)
