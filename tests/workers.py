@@ -113,7 +113,7 @@ def real_world(make_real_world: WorldMaker) -> World:
 @pytest.fixture
 def workers(make_real_world: WorldMaker, process_environment: dict[str, str], tmp_path: Path) -> Iterator[Workers]:
     """Celery programs that end with the test."""
-    environment = {**process_environment, **make_real_world.environment, "ELM_RUN_LEASE_SECONDS": "4"}
+    environment = {**process_environment, **make_real_world.environment, "ELM_RUN_LEASE_SECONDS": "6"}
     started = Workers(environment, tmp_path / "celery.log")
     yield started
     started.stop()

@@ -100,7 +100,8 @@ def test_w13_a_call_that_outlasts_its_lease_is_ended_and_told_and_a_late_write_c
     wait_for(lambda: completed([blocked]), "nobody went on", workers.log)
     # On a slow machine another worker has taken the run over before the watchdog bites; it tells all the same
     wait_for(lambda: findings_of(real_world, FindingKind.BLOCKED_WORKER), "the watchdog did not bite", workers.log)
-    assert events(workers.log, "worker_blocked") == [str(blocked.runs.get().pk)]
+    # Once more when a later turn of it starved on a slow machine; nobody else's was ended
+    assert set(events(workers.log, "worker_blocked")) == {str(blocked.runs.get().pk)}
     (finding,) = findings_of(real_world, FindingKind.BLOCKED_WORKER)
     assert (finding.run.request_id, finding.resolved_at) == (blocked.pk, None)
     assert "at step managed" in finding.detail
