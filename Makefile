@@ -9,6 +9,9 @@ DEV := .venv/.dev
 PACKAGES := $(patsubst %/__init__.py,%,$(wildcard *_app/__init__.py)) elm_project microsoft_cloud simulator
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 ARGS ?=
+# Dozens of short processes start here: compiled modules are kept, also where the environment says never to write them
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/.bytecode
 
 .PHONY: help install demo run worker beat flower format lint types imports migrations deploy audit sbom check test assurance docs restore-drill screenshots selfcheck lock
 

@@ -8,9 +8,11 @@ from typing import Final
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
+from accounts_app import row_security
 from accounts_app.privilege_report import DatabaseRights, Finding, TableTriggers
 from audit_app import triggers
 
+_NAMED: Final = 2  # of many, these say enough
 _RIGHTS: Final = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 _ADDING: Final = ("INSERT",)
 _COUNTING: Final = ("INSERT", "UPDATE")  # heads of chains and trees move on, and none is ever taken away
@@ -28,9 +30,21 @@ _HELD: Final = """
     WHERE relname = ANY(%s) AND relkind = 'r' AND pg_table_is_visible(pg_class.oid) AND rolname !~ '^pg_'
     ORDER BY relname, rolname
 """
+# What lets a role do away with what protects the log: its attributes, and whatever of ours it owns, be it as a member
+_ATTRIBUTES: Final = "SELECT rolsuper, rolcreaterole, rolbypassrls FROM pg_roles WHERE rolname = %s"
 _OWNED: Final = """
-    SELECT relname FROM pg_class WHERE relname = ANY(%s) AND relkind IN ('r', 'p') AND pg_table_is_visible(oid)
-    AND pg_has_role(current_user, relowner, 'USAGE') ORDER BY relname
+    WITH tables AS (
+        SELECT * FROM pg_class WHERE relname = ANY(%s) AND relkind IN ('r', 'p') AND pg_table_is_visible(oid)
+    )
+    SELECT what FROM (
+        SELECT 1, 'the database ' || datname, datdba FROM pg_database WHERE datname = current_database()
+        UNION SELECT 2, 'the schema ' || nspname, nspowner FROM pg_namespace
+            WHERE oid IN (SELECT relnamespace FROM tables)
+        UNION SELECT 3, 'the function ' || proname, proowner FROM pg_proc
+            WHERE oid IN (SELECT tgfoid FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM tables) AND NOT tgisinternal)
+            OR (proname = ANY(%s) AND pg_function_is_visible(oid))
+        UNION SELECT 4, 'the table ' || relname, relowner FROM tables
+    ) AS ours (place, what, owner) WHERE pg_has_role(%s, owner, 'USAGE') ORDER BY place, what
 """
 
 
@@ -80,18 +94,30 @@ def strangers(tables: tuple[TableTriggers, ...]) -> Iterator[Finding]:
                 yield Finding("TRIGGER_UNKNOWN", name, detail)
 
 
-def owned_tables(using: str = DEFAULT_DB_ALIAS) -> list[str]:
-    """Return those of our tables that the connected role owns, itself or as a member of the owner."""
-    if connections[using].vendor != "postgresql":
-        return []
+def connected_role(using: str = DEFAULT_DB_ALIAS) -> str:
+    """Return the database role that the program is connected as."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        return str(cursor.fetchone()[0])
+
+
+def powers_of(role: str, using: str = DEFAULT_DB_ALIAS) -> list[str]:
+    """Return why a role of PostgreSQL could do away with triggers and policies, in words; nothing when it cannot."""
     ours = [model._meta.db_table for model in apps.get_models(include_auto_created=True)]
     with connections[using].cursor() as cursor:
-        cursor.execute(_OWNED, [[*ours, "django_migrations"]])
-        return [table for (table,) in cursor.fetchall()]
+        cursor.execute(_ATTRIBUTES, [role])
+        is_superuser, makes_roles, bypasses = cursor.fetchone() or (False, False, False)
+        if is_superuser:
+            return ["is a superuser"]
+        cursor.execute(_OWNED, [[*ours, "django_migrations"], list(row_security.FUNCTIONS), role])
+        owned = [what for (what,) in cursor.fetchall()]
+    found = ["bypasses row-level security"] if bypasses else []
+    found += ["may make roles, and so become the owner"] if makes_roles else []
+    return [*found, f"owns {_in_words(owned)}"] if owned else found
 
 
-def in_words(tables: list[str]) -> str:
-    """Return what a role owns, in a few words: ``owns the table a``, ``owns 12 tables, a among them``."""
-    if len(tables) == 1:
-        return f"owns the table {tables[0]}"
-    return f"owns {len(tables)} tables, {tables[0]} among them"
+def _in_words(names: list[str]) -> str:
+    """Return a few names, and how many more there are."""
+    if len(names) <= _NAMED:
+        return " and ".join(names)
+    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"

@@ -10,15 +10,28 @@ from django.db.models import F
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
+from accounts_app.services.holders import governs
 from audit_app.actions import Action
-from audit_app.actors import person
+from audit_app.actors import SYSTEM, Actor, person
 from audit_app.log import record
 from core_app.doorbell import ring
-from core_app.errors import DomainError, InvalidInputError, PermissionRefused
-from core_app.text import clean, has_content
+from core_app.errors import DomainError, PermissionRefused
+from core_app.text import reason_given
 from core_app.transactions import transactional
 
 REASSIGN: Final = "requests_app.tasks.reassign_departed"
+
+
+def person_named(upn: str) -> User:
+    """Return the person of a user principal name, as somebody types it on a command line.
+
+    Raises:
+        DomainError: there is nobody of that name.
+    """
+    try:
+        return User.objects.get_by_natural_key(upn)
+    except User.DoesNotExist:
+        raise DomainError(f"There is nobody with the user principal name {upn}.") from None
 
 
 @transactional
@@ -30,19 +43,24 @@ def deactivate(user_id: UUID, *, by: User, reason: str) -> User:
         InvalidInputError: the reason says nothing.
         DomainError: the account is deactivated already.
     """
-    user, tenant = _locked(user_id, by)
+    user, tenant = _locked(user_id)
     _require_governance(by, tenant)
-    if user.person_key == by.person_key:
-        raise PermissionRefused("Another Governance Lead has to deactivate your account.")
-    said = _reason(reason)
+    _require_another_person(by, user)
+    said = reason_given(reason)
     if not user.is_active:
         raise DomainError(f"{user} is deactivated already.")
-    user.is_active = False
-    record(Action.PERSON_DEACTIVATED, on=tenant, by=person(by), details={"person": user.upn, "reason": said})
-    user.save(update_fields=["is_active"])
-    _end_sessions(user)
-    ring(REASSIGN)
+    _shut_out(user, tenant, person(by), said)
     return user
+
+
+@transactional
+def deactivate_departed(user_id: UUID, *, why: str) -> bool:
+    """Shut a person out whom their directory lets in no longer; return whether they were active until now."""
+    user, tenant = _locked(user_id)
+    if user.is_active:
+        _shut_out(user, tenant, SYSTEM, why)
+        return True
+    return False
 
 
 @transactional
@@ -54,9 +72,10 @@ def reactivate(user_id: UUID, *, by: User, reason: str) -> User:
         InvalidInputError: the reason says nothing.
         DomainError: the account is active.
     """
-    user, tenant = _locked(user_id, by)
+    user, tenant = _locked(user_id)
     _require_governance(by, tenant)
-    said = _reason(reason)
+    _require_another_person(by, user)
+    said = reason_given(reason)
     if user.is_active:
         raise DomainError(f"{user} is active already.")
     user.is_active = True
@@ -73,10 +92,10 @@ def end_sessions(user_id: UUID, *, by: User, reason: str) -> User:
         PermissionRefused: by somebody who neither governs nor operates the tenant, and is not that person.
         InvalidInputError: the reason says nothing.
     """
-    user, tenant = _locked(user_id, by)
+    user, tenant = _locked(user_id)
     if not _may_end_sessions(by, user):
         raise PermissionRefused(f"Sessions are ended by a Governance Lead or an Operator of {tenant}.")
-    said = _reason(reason)
+    said = reason_given(reason)
     record(Action.SESSIONS_ENDED, on=tenant, by=person(by), details={"person": user.upn, "reason": said})
     _end_sessions(user)
     return user
@@ -84,12 +103,12 @@ def end_sessions(user_id: UUID, *, by: User, reason: str) -> User:
 
 def may_deactivate(by: User, user: User) -> bool:
     """Say whether a person may deactivate another one now."""
-    return user.is_active and user.person_key != by.person_key and _governs(by, user.tenant)
+    return user.is_active and user.person_key != by.person_key and governs(by, user.tenant)
 
 
 def may_reactivate(by: User, user: User) -> bool:
     """Say whether a person may let another one in again."""
-    return not user.is_active and _governs(by, user.tenant)
+    return not user.is_active and user.person_key != by.person_key and governs(by, user.tenant)
 
 
 def may_end_sessions(by: User, user: User) -> bool:
@@ -97,7 +116,7 @@ def may_end_sessions(by: User, user: User) -> bool:
     return user.is_active and _may_end_sessions(by, user)
 
 
-def _locked(user_id: UUID, by: User) -> tuple[User, Tenant]:
+def _locked(user_id: UUID) -> tuple[User, Tenant]:
     """Lock the tenant, then the person, as the lock order wants."""
     tenant_id = User.objects.values_list("tenant_id", flat=True).get(pk=user_id)
     if tenant_id is None:
@@ -106,29 +125,27 @@ def _locked(user_id: UUID, by: User) -> tuple[User, Tenant]:
     return User.objects.select_for_update(no_key=True, of=("self",)).get(pk=user_id), tenant
 
 
+def _shut_out(user: User, tenant: Tenant, by: Actor, reason: str) -> None:
+    user.is_active = False
+    record(Action.PERSON_DEACTIVATED, on=tenant, by=by, details={"person": user.upn, "reason": reason})
+    user.save(update_fields=["is_active"])
+    _end_sessions(user)
+    ring(REASSIGN)
+
+
 def _end_sessions(user: User) -> None:
     User.objects.filter(pk=user.pk).update(session_generation=F("session_generation") + 1)
 
 
 def _require_governance(by: User, tenant: Tenant) -> None:
-    if not _governs(by, tenant):
+    if not governs(by, tenant):
         raise PermissionRefused(f"Accounts of {tenant} are looked after by its {Role.GOVERNANCE_LEAD}s.")
 
 
+def _require_another_person(by: User, user: User) -> None:
+    if user.person_key == by.person_key:
+        raise PermissionRefused("Another Governance Lead has to deactivate your account, or to let it in again.")
+
+
 def _may_end_sessions(by: User, user: User) -> bool:
-    return by.pk == user.pk or _holds(by, user.tenant, Role.GOVERNANCE_LEAD, Role.OPERATOR)
-
-
-def _governs(by: User, tenant: Tenant | None) -> bool:
-    return _holds(by, tenant, Role.GOVERNANCE_LEAD)
-
-
-def _holds(by: User, tenant: Tenant | None, *roles: Role) -> bool:
-    own = scope_of(by).own
-    return tenant is not None and any(role in own and tenant.pk in own[role].tenants for role in roles)
-
-
-def _reason(reason: str) -> str:
-    if not has_content(reason):
-        raise InvalidInputError([("reason", "Say why; the log keeps it.")])
-    return clean(reason)
+    return by.pk == user.pk or scope_of(by).holds_tenant(user.tenant_id, Role.GOVERNANCE_LEAD, Role.OPERATOR)

@@ -33,7 +33,8 @@ class Finding:
 
     Attributes:
         kind: Its class: EXCESS, MISSING, LOG_CAN_BE_CHANGED, DIRECT_PERMISSION, FOREIGN_GRANT, UNKNOWN_GRANT,
-            DATABASE_GRANT, DATABASE_OWNER, TRIGGER_MISSING, TRIGGER_UNKNOWN, POLICY_MISSING.
+            UNEXPLAINED_GRANT, MISSING_GRANT, DATABASE_GRANT, DATABASE_OWNER, TRIGGER_MISSING, TRIGGER_UNKNOWN,
+            POLICY_MISSING.
         subject: Role, person, grant or database role.
         detail: What is wrong and how to mend it.
         tenant_id: Whose rows or account it is about; None when it concerns the whole installation.

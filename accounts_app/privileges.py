@@ -12,7 +12,7 @@ from typing import Final
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 
-from accounts_app import database_rights, row_grants, row_security
+from accounts_app import database_rights, logged_grants, row_grants, row_security
 from accounts_app.models import Tenant, User
 from accounts_app.privilege_report import Cell, Finding, Note, Privileges, TablePolicy
 from accounts_app.roles import PERMISSIONS, Role
@@ -45,6 +45,7 @@ def verify_privileges(*, is_production: bool) -> Privileges:
         *_writers_of_the_log(),
         *_direct_permissions(),
         *misfits,
+        *logged_grants.unexplained(),
         *database_rights.excess(rights),
         *(owner if is_production else ()),
         *(
@@ -149,22 +150,9 @@ def _missing_policies() -> Iterator[Finding]:
 def _database_powers() -> Iterator[tuple[str, str]]:
     """Yield whether the connected role could switch off the triggers."""
     if connection.vendor != "postgresql":
-        yield (
-            "SQLite",
-            "is a file: whoever can write it can write the log; verify_log names what was changed.",
-        )
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)"
-        )
-        for role, is_superuser in cursor.fetchall():
-            what = "is a superuser of the database" if is_superuser else "bypasses row-level security"
-            yield role, f"{what}; run the application as a role that owns nothing."
-        cursor.execute("SELECT current_user WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)")
-        connected = [role for (role,) in cursor.fetchall()]
-    if connected and (owned := database_rights.owned_tables()):
-        yield connected[0], f"{database_rights.in_words(owned)}; run the application as a role that owns nothing."
+        yield "SQLite", "is a file: whoever can write it can write the log; verify_log names what was changed."
+    elif powers := database_rights.powers_of(role := database_rights.connected_role()):
+        yield role, f"{'; '.join(powers)}. Run the application as a role that owns nothing."
 
 
 @transactional

@@ -42,11 +42,17 @@ GRANT_NAMES: Final[dict[str, Role]] = {
     "auditor": Role.AUDITOR,
 }
 
+# A requester sees their own requests: the grant is the membership of the group, it needs no row and has no depth
+OWN: Final = "own"
+NAME_OF: Final = {role: name for name, role in GRANT_NAMES.items()}
+
 # The roles that decide at gates, and that a person may therefore lend to a delegate.
 DECIDING_ROLES: Final = (Role.APPROVER, Role.COMPLIANCE_OFFICER, Role.GOVERNANCE_LEAD)
 
 _VIEW_CORE: Final = (
     "requests_app.view_environmentrequest",
+    "requests_app.view_requestcomment",
+    "requests_app.view_zonedispute",
     "audit_app.view_provisioninglog",
     "gates_app.view_gate",
     "gates_app.view_stage",
@@ -84,7 +90,13 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
         "requests_app.change_environmentrequest",
     ),
     Role.APPROVER: (*_VIEW_CORE, *_DELEGATE, "requests_app.decide_environmentrequest"),
-    Role.COMPLIANCE_OFFICER: (*_VIEW_CORE, *_DELEGATE, "requests_app.decide_environmentrequest"),
+    Role.COMPLIANCE_OFFICER: (
+        *_VIEW_CORE,
+        *_DELEGATE,
+        "requests_app.decide_environmentrequest",
+        "requests_app.hold_environmentrequest",
+        "requests_app.view_legalhold",
+    ),
     Role.GOVERNANCE_LEAD: (
         *_VIEW_CORE,
         *_VIEW_RUNS,
@@ -92,10 +104,13 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
         *_DELEGATE,
         "requests_app.decide_environmentrequest",
         "requests_app.share_environmentrequest",
+        "requests_app.view_legalhold",
         "accounts_app.propose_tenantsettings",
         "accounts_app.confirm_tenantsettings",
         "sign_in_app.add_groupmapping",
         "evidence_app.view_accessreview",
+        "evidence_app.view_evidencecopy",
+        "audit_app.view_logaccess",
         "notifications_app.view_outboxmessage",
     ),
     Role.ADMIN: (*_VIEW_CORE, *_VIEW_RUNS, "audit_app.add_provisioninglog"),
@@ -113,10 +128,13 @@ PERMISSIONS: Final[dict[Role, tuple[str, ...]]] = {
         *_VIEW_ACCOUNTS,
         "notifications_app.view_outboxmessage",
         "requests_app.view_intakereceipt",
+        "requests_app.view_legalhold",
         "accounts_app.view_delegation",
         "requests_app.export_environmentrequest",
         "audit_app.export_provisioninglog",
+        "audit_app.view_logaccess",
         "evidence_app.view_accessreview",
+        "evidence_app.view_evidencecopy",
     ),
 }
 

@@ -85,7 +85,7 @@ def _misfits(grant: Any, holder: str) -> Iterator[Finding]:
 
 def _of_person(user: User, role: Role, at: Any, subject: str) -> Iterator[Finding]:
     tenant_id = _tenant_of(at)
-    if user.tenant_id != tenant_id:
+    if user.tenant_id not in (None, tenant_id):  # a break-glass account belongs to none and may be granted several
         yield Finding("FOREIGN_GRANT", subject, "The person belongs to another tenant; remove the grant.", tenant_id)
     if user.is_service_principal and role != Role.ADMIN:
         detail = "A service principal holds a role of people; remove the grant."

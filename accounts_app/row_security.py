@@ -29,6 +29,8 @@ _BY_WAY_OF: Final = {
     "accounts_app.BusinessUnitGroupObjectPermission": "content_object",
     "requests_app.EnvironmentRequestUserObjectPermission": "content_object",
     "requests_app.EnvironmentRequestGroupObjectPermission": "content_object",
+    "requests_app.RequestComment": "request",
+    "requests_app.ZoneDispute": "request",
     "gates_app.GateParty": "gate",
     "gates_app.Stage": "gate",
     "gates_app.Decision": "gate",
@@ -39,6 +41,7 @@ _BY_WAY_OF: Final = {
     "sign_in_app.MappedGrant": "mapping",
 }
 _SHOWN: Final = f"current_setting('{VARIABLE}', true)"
+FUNCTIONS: Final = ("elm_shows_every_tenant", "elm_shown_tenants")
 _FUNCTIONS: Final = (
     "CREATE OR REPLACE FUNCTION elm_shows_every_tenant() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS "
     f"$$ SELECT coalesce({_SHOWN} = '{EVERY}', false) $$",

@@ -5,7 +5,9 @@ export (elm.md §5).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -128,6 +130,10 @@ class Scope:
         """Say whether the person holds a role over a business unit."""
         return role in self.reach and self.reach[role].covers(unit)
 
+    def holds_tenant(self, tenant_id: UUID | None, *roles: Role) -> bool:
+        """Say whether the person holds any of some roles over a whole tenant themselves; a loan does not count."""
+        return any(role in self.own and tenant_id in self.own[role].tenants for role in roles)
+
     def requests(self) -> Q:
         """Return the filter on a person's own requests and those any of their roles reaches; shares come on top."""
         if self.user_id is None:
@@ -153,9 +159,28 @@ def _moved(child: Any, path: str) -> Any:
     return f"{path}__{lookup}", value
 
 
+# While a page is read: what was compiled for it already
+_compiled: ContextVar[dict[UUID, Scope] | None] = ContextVar("compiled_scopes", default=None)
+
+
+@contextmanager
+def compiled_once() -> Iterator[None]:
+    """Compile each person's scope once within: for reading one page, never for a verb, which asks anew each time."""
+    token = _compiled.set({} if _compiled.get() is None else _compiled.get())
+    try:
+        yield
+    finally:
+        _compiled.reset(token)
+
+
 def scope_of(user: User) -> Scope:
     """Compile a person's scope: four queries, whatever they may see and however many lend to them."""
-    return scopes_of([user])[user.pk]
+    compiled = _compiled.get()
+    if compiled is None:
+        return scopes_of([user])[user.pk]
+    if user.pk not in compiled:
+        compiled |= scopes_of([user])
+    return compiled[user.pk]
 
 
 def scopes_of(users: Collection[User]) -> dict[UUID, Scope]:

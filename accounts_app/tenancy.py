@@ -8,9 +8,10 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from structlog.contextvars import bind_contextvars
 
 from accounts_app.models import User
-from accounts_app.scope import granted_tenants
+from accounts_app.scope import compiled_once, granted_tenants
 from core_app import tenancy
 
 # Where people come in, and their tenant is not known yet
@@ -28,10 +29,12 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
                 return get_response(request)
         with tenancy.everywhere("who is signed in"):
             tenants = tenants_of(request.user)
+        if request.user.is_authenticated:
+            bind_contextvars(user=str(request.user.pk))  # every line of the log stream about a refusal says whose
         with tenancy.of(*tenants):
             if request.method not in ("GET", "HEAD"):
                 return get_response(request)
-            with tenancy.reading():
+            with tenancy.reading(), compiled_once():
                 return get_response(request)
 
     return answer

@@ -17,6 +17,8 @@ from accounts_app.setting_kinds import Choice, Kind, Number, Several, Switch, Te
 from core_app.errors import InvalidInputError
 
 ZONES: Final = (1, 2, 3)
+# Zone → years that records are kept at least (FINRA 4511 and SEC 17a-4 where regulated); the database insists on it
+LEAST_RETENTION_YEARS: Final[Mapping[int, int]] = {1: 3, 2: 6, 3: 6}
 STEP_KEYS_THAT_MAY_BLOCK: Final = ("environment_group", "baseline", "people", "dlp")
 
 
@@ -67,6 +69,7 @@ class Settings:
             3: Baseline("FSI-Enterprise-Production", 2557, 120, 20, "block"),
         }
     )
+    retention_years: Mapping[int, int] = field(default_factory=lambda: dict(LEAST_RETENTION_YEARS))
     allow_developer: bool = False
     approvers_may_request_for_their_unit: bool = False
     reduce_principal_roles: bool = False
@@ -96,6 +99,7 @@ TOGETHER: Final[dict[str, Kind]] = {
     "reduce_principal_roles": Switch("Whether our service principal gives up its rights in a finished environment."),
 }
 _HOURS: Final = Number("How long a stage may stay undecided before the Governance Lead is asked.", "hours", 1, 8760)
+_RETENTION: Final = "How long the records of a request are kept after its last log entry, its environment being gone."
 _STAGES: Final = "Who decides, one after the other."
 _ROLES: Final = tuple(role.value for role in DECIDING_ROLES)
 _BY_POLICY: Final = "nobody: policy approves after the objection window"
@@ -120,7 +124,13 @@ def _of_zone(zone: int) -> dict[str, Kind]:
     by_policy = _BY_POLICY if zone == 1 else ""  # only Zone 1 may be approved without a person
     stages = Several(_STAGES, _ROLES, 0 if by_policy else 1, by_policy, in_order=True)
     baseline = {f"baselines.{zone}.{name}": kind for name, kind in _BASELINE.items()}
-    return {f"stages.{zone}": stages, f"escalation_hours.{zone}": _HOURS, **baseline}
+    retention = Number(_RETENTION, "years", LEAST_RETENTION_YEARS[zone], 100)
+    return {
+        f"stages.{zone}": stages,
+        f"escalation_hours.{zone}": _HOURS,
+        f"retention_years.{zone}": retention,
+        **baseline,
+    }
 
 
 OF_ZONE: Final = {zone: _of_zone(zone) for zone in ZONES}
@@ -236,5 +246,6 @@ def _built(version: int, known: Mapping[str, Any]) -> Settings:
         **{name: known[name] for name in TOGETHER},
         stages={zone: tuple(Role(role) for role in known[f"stages.{zone}"]) for zone in ZONES},
         escalation_hours={zone: known[f"escalation_hours.{zone}"] for zone in ZONES},
+        retention_years={zone: known[f"retention_years.{zone}"] for zone in ZONES},
         baselines={zone: Baseline(**{name: known[f"baselines.{zone}.{name}"] for name in _BASELINE}) for zone in ZONES},
     )

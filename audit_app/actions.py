@@ -80,6 +80,13 @@ class Action(models.IntegerChoices):
     SETTINGS_REJECTED = 144, "SettingsRejected"
     REQUEST_SHARED = 145, "RequestShared"
     REQUEST_UNSHARED = 146, "RequestUnshared"
+    ROLE_GRANTED = 147, "RoleGranted"
+    ROLE_REVOKED = 148, "RoleRevoked"
+    EVIDENCE_STORED = 149, "EvidenceStored"
+    LEGAL_HOLD_PLACED = 150, "LegalHoldPlaced"
+    LEGAL_HOLD_RELEASED = 151, "LegalHoldReleased"
+    LOG_WRITE_REFUSED = 154, "LogWriteRefused"
+    LOG_TABLE_ALTERED = 155, "LogTableAltered"
     SIGNING_KEY_ROTATED = 160, "SigningKeyRotated"
     PERSON_DEACTIVATED = 161, "PersonDeactivated"
     PERSON_REACTIVATED = 162, "PersonReactivated"
@@ -92,6 +99,14 @@ class Action(models.IntegerChoices):
     ROLES_SYNCHRONISED = 169, "RolesSynchronised"
     PERSON_CREATED = 170, "PersonCreated"
     INCARNATION_STARTED = 171, "IncarnationStarted"
+    ZONE_DISPUTED = 172, "ZoneDisputed"
+    ZONE_DISPUTE_REJECTED = 173, "ZoneDisputeRejected"
+    ZONE_DISPUTE_WITHDRAWN = 174, "ZoneDisputeWithdrawn"
+    COMMENT_ADDED = 175, "CommentAdded"
+    INFORMATION_REQUESTED = 176, "InformationRequested"
+    INFORMATION_GIVEN = 177, "InformationGiven"
+    EXPORT_STARTED = 180, "ExportStarted"
+    LIST_EXPORTED = 181, "ListExported"
 
 
 class ActorType(models.IntegerChoices):

@@ -5,6 +5,7 @@ A store takes a name once and never replaces it. Only a store that itself confir
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -17,13 +18,14 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.utils.module_loading import import_string
 
 from audit_app import tree
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.log import record
-from audit_app.models import Anchor, Checkpoint, ProvisioningLog
+from audit_app.models import Anchor, Checkpoint, CheckpointTimestamp, ProvisioningLog
 from core_app import clock
 from core_app.errors import DomainError
 from core_app.transactions import transactional
@@ -32,9 +34,13 @@ from microsoft_cloud.errors import CloudError, NotFoundError
 
 log = structlog.get_logger(__name__)
 
-_NAME: Final = re.compile(r"checkpoints/[0-9a-f-]{36}/[0-9]{6,19}/[0-9]{12,19}-[0-9]{8}T[0-9]{6}Z\.note", re.ASCII)
+_NAME: Final = re.compile(
+    r"checkpoints/[0-9a-f-]{36}/[0-9]{6,19}/[0-9]{12,19}-[0-9]{8}T[0-9]{6}Z\.(note|tsr)", re.ASCII
+)
+NOTE, STAMP = ".note", ".tsr"
 AT_LEAST_EVERY: Final = timedelta(hours=1)  # while nothing happens
 MENTIONED_EVERY: Final = timedelta(days=1)
+_AT_ONCE: Final = 100
 
 
 class AnchorError(DomainError):
@@ -56,8 +62,8 @@ class AnchorStore(Protocol):
     def place(self) -> str:
         """Return its name, for people and for the database's list."""
 
-    def keep(self, name: str, content: bytes) -> Kept:
-        """Have exactly these bytes under a name that nothing else ever had.
+    def keep(self, name: str, content: bytes, *, until: datetime | None = None) -> Kept:
+        """Have exactly these bytes under a name that nothing else ever had, kept until then at least.
 
         Raises:
             AnchorError: it cannot be done, or other bytes have the name.
@@ -70,8 +76,8 @@ class AnchorStore(Protocol):
             AnchorError: the store does not answer.
         """
 
-    def names(self, folder: str) -> Iterator[str]:
-        """Yield the names in a folder in order; nothing where listing is not possible."""
+    def names(self, folder: str, ending: str) -> Iterator[str]:
+        """Yield the names in a folder that end so, in order; nothing where listing is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +91,8 @@ class LocalDirectory:
         """Return its name."""
         return f"directory {self.root}"
 
-    def keep(self, name: str, content: bytes) -> Kept:
-        """Write a file that did not exist, readable to all and writable to nobody."""
+    def keep(self, name: str, content: bytes, *, until: datetime | None = None) -> Kept:
+        """Write a file that did not exist, readable to all and writable to nobody; nothing says how long it stays."""
         path = self.root / name
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -116,9 +122,9 @@ class LocalDirectory:
         except OSError as error:
             raise AnchorError(f"{self.root / name} cannot be read: {error.strerror}.") from error
 
-    def names(self, folder: str) -> Iterator[str]:
+    def names(self, folder: str, ending: str) -> Iterator[str]:
         """Yield the files in a folder and those below it, in order."""
-        found = (path for path in (self.root / folder).rglob("*.note") if not path.name.startswith("."))
+        found = (path for path in (self.root / folder).rglob(f"*{ending}") if not path.name.startswith("."))
         yield from sorted(str(path.relative_to(self.root)) for path in found)
 
 
@@ -136,9 +142,10 @@ class BlobContainer:
         """Return its address."""
         return f"{self.account}/{self.container}"
 
-    def keep(self, name: str, content: bytes) -> Kept:
+    def keep(self, name: str, content: bytes, *, until: datetime | None = None) -> Kept:
         """Write a blob once, with a locked policy, which is read back."""
-        policy = ImmutabilityPolicy(clock.now() + self.kept_for, PolicyMode.LOCKED)
+        least = clock.now() + self.kept_for
+        policy = ImmutabilityPolicy(max(least, until or least), PolicyMode.LOCKED)
         try:
             blob = self.client.keep(self.container, name, content, policy=policy)
         except CloudError as error:
@@ -155,7 +162,7 @@ class BlobContainer:
         except CloudError as error:
             raise AnchorError(f"{self.place} did not give {name}: {error}") from error
 
-    def names(self, folder: str) -> Iterator[str]:
+    def names(self, folder: str, ending: str) -> Iterator[str]:
         """Yield nothing: the database's own list says what to ask for."""
         yield from ()
 
@@ -171,10 +178,10 @@ def folder_of(tenant_id: UUID) -> str:
     return f"checkpoints/{tenant_id}"
 
 
-def name_of(checkpoint: Checkpoint) -> str:
-    """Return the name of a checkpoint in every store: in the order of incarnation, size and time."""
+def name_of(checkpoint: Checkpoint, ending: str = NOTE) -> str:
+    """Return the name of a checkpoint, or its time stamp, in every store: in order of incarnation, size and time."""
     at = f"{checkpoint.signed_at:%Y%m%dT%H%M%SZ}"
-    return f"{folder_of(checkpoint.tenant_id)}/{checkpoint.incarnation:06}/{checkpoint.size:012}-{at}.note"
+    return f"{folder_of(checkpoint.tenant_id)}/{checkpoint.incarnation:06}/{checkpoint.size:012}-{at}{ending}"
 
 
 def is_name(name: str, tenant_id: UUID) -> bool:
@@ -186,26 +193,36 @@ def anchor(checkpoint: Checkpoint) -> list[Anchor]:
     """Put a checkpoint into every store, unless one of the same tree was put there lately; a failure is an alarm."""
     kept = []
     for store in stores():
-        last = Anchor.objects.filter(tenant=checkpoint.tenant_id, place=store.place).order_by("-anchored_at").first()
-        if last and _says_the_same(last, checkpoint):
-            continue
-        try:
-            how = store.keep(name_of(checkpoint), checkpoint.note.encode())
-        except AnchorError as error:
-            log.error("checkpoint_not_anchored", tenant=str(checkpoint.tenant_id), reason=str(error))  # noqa: TRY400 - tried again with the next
-            continue
-        kept.append(
-            Anchor.objects.create(
-                checkpoint=checkpoint,
-                tenant_id=checkpoint.tenant_id,
-                place=store.place,
-                name=name_of(checkpoint),
-                kept_until=how.until,
-                is_worm=how.is_worm,
-                anchored_at=clock.now(),
-            )
-        )
+        there = Anchor.objects.filter(tenant=checkpoint.tenant_id, place=store.place, name__endswith=NOTE)
+        last = there.order_by("-anchored_at").first()
+        if not (last and _says_the_same(last, checkpoint)):
+            kept += _kept(store, checkpoint, NOTE, checkpoint.note.encode())
     return kept
+
+
+def keep_timestamps() -> list[Anchor]:
+    """Put the time stamps that are in no store yet beside the checkpoints they are about."""
+    kept = []
+    for store in stores():
+        there = Anchor.objects.filter(checkpoint=OuterRef("checkpoint"), place=store.place, name__endswith=STAMP)
+        missing = CheckpointTimestamp.objects.filter(~Exists(there)).select_related("checkpoint")
+        for stamp in missing.order_by("received_at")[:_AT_ONCE]:
+            kept += _kept(store, stamp.checkpoint, STAMP, bytes(stamp.reply))
+    return kept
+
+
+def _kept(store: AnchorStore, checkpoint: Checkpoint, ending: str, content: bytes) -> list[Anchor]:
+    """Put one thing into one store, and say in the database where it is."""
+    name = name_of(checkpoint, ending)
+    try:
+        how = store.keep(name, content)
+    except AnchorError as error:
+        log.error("checkpoint_not_anchored", tenant=str(checkpoint.tenant_id), reason=str(error))  # noqa: TRY400 - tried again with the next
+        return []
+    row = Anchor(checkpoint=checkpoint, tenant_id=checkpoint.tenant_id, place=store.place, name=name)
+    row.kept_until, row.is_worm, row.anchored_at = how.until, how.is_worm, clock.now()
+    row.save(force_insert=True)
+    return [row]
 
 
 def _says_the_same(last: Anchor, checkpoint: Checkpoint) -> bool:
@@ -216,7 +233,7 @@ def _says_the_same(last: Anchor, checkpoint: Checkpoint) -> bool:
 @transactional
 def mention(tenant_id: UUID) -> None:
     """Name the newest anchor in the log itself, once a day: log and anchor then hold each other in place."""
-    anchored = Anchor.objects.filter(tenant=tenant_id).select_related("checkpoint")
+    anchored = Anchor.objects.filter(tenant=tenant_id, name__endswith=NOTE).select_related("checkpoint")
     first, newest = anchored.order_by("anchored_at").first(), anchored.order_by("-anchored_at").first()
     if first is None or newest is None:
         return
@@ -232,5 +249,15 @@ def mention(tenant_id: UUID) -> None:
         "root": newest.checkpoint.root,
         "worm": newest.is_worm,
         "kept_until": newest.kept_until.isoformat() if newest.kept_until else None,
+        "timestamp": _newest_timestamp(tenant_id),
     }
     record(Action.CHECKPOINT_ANCHORED, on=tree.logged_tenant(tenant_id), by=SYSTEM, details=details)
+
+
+def _newest_timestamp(tenant_id: UUID) -> dict[str, str] | None:
+    """Return which time stamp is the newest: what the log says after this entry is younger than the stamp."""
+    stamp = CheckpointTimestamp.objects.filter(tenant=tenant_id).order_by("-received_at").first()
+    if stamp is None:
+        return None
+    digest = hashlib.sha256(bytes(stamp.reply)).hexdigest()
+    return {"authority": stamp.authority, "stamped_at": stamp.stamped_at.isoformat(), "sha256": digest}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import ClassVar
 
 from django.apps import AppConfig
@@ -23,11 +24,14 @@ class AuditConfig(AppConfig):
         triggers.AppendOnly("audit_app_treeleaf", unique=(("entry",), ("tenant_id", '"index"'))),
         triggers.AppendOnly("audit_app_treenode", unique=(("id",), ("tenant_id", "level", '"index"'))),
         triggers.AppendOnly("audit_app_checkpoint"),
+        triggers.AppendOnly("audit_app_checkpointtimestamp", unique=(("id",), ("checkpoint_id",))),
         triggers.AppendOnly("audit_app_anchor"),
+        triggers.AppendOnly("audit_app_logaccess"),
     )
 
     def ready(self) -> None:
-        """Drop triggers before any table is migrated and install them when all are."""
+        """Drop triggers before any table is migrated and install them when all are; notice what they refuse."""
         # These signals come once per app; ours is enough, because migrations run between the first and the last.
         pre_migrate.connect(triggers.drop, sender=self, dispatch_uid="drop triggers")
         post_migrate.connect(triggers.install, sender=self, dispatch_uid="install triggers")
+        import_module("audit_app.guard").connect()  # it needs the models

@@ -26,7 +26,11 @@ HEARTBEAT: Final = timedelta(minutes=4, seconds=30)  # with a tick every half mi
 
 
 def checkpoint_due() -> list[Checkpoint]:
-    """Sign for every tenant whose log grew or was not signed for lately; what is refused is an alarm, not an end."""
+    """Sign for every tenant whose log grew or was not signed for lately; what is refused is an alarm, not an end.
+
+    The reason is kept with the tree: until it is gone the tenant's provisioning halts, since a database that was put
+    back in silence does not know what has been done meanwhile.
+    """
     signed = []
     try:
         key = keys.signing_key()
@@ -34,11 +38,14 @@ def checkpoint_due() -> list[Checkpoint]:
         log.error("signing_key_unavailable", reason=str(error))  # noqa: TRY400 - the log goes on without signatures
         return []
     for tenant_id in tree.tenants():
+        reason = ""
         try:
             if found := checkpoint(tenant_id, key, only_when_due=True):
                 signed.append(found)
         except (SignerRefusedError, ValueError, IntegrityError) as error:  # the last: a leaf is there twice
-            log.error("checkpoint_refused", tenant=str(tenant_id), reason=str(error))  # noqa: TRY400 - said in words
+            reason = str(error)
+            log.error("checkpoint_refused", tenant=str(tenant_id), reason=reason)  # noqa: TRY400 - said in words
+        LogTree.objects.filter(pk=tenant_id).exclude(refused_because=reason).update(refused_because=reason)
     return signed
 
 
@@ -54,7 +61,10 @@ def checkpoint(tenant_id: UUID, key: Ed25519PrivateKey, *, only_when_due: bool =
         stored = tree.grow(tenant_id)
         last = Checkpoint.objects.filter(tenant=tenant_id).order_by("-signed_at", "-incarnation", "-size").first()
         now = clock.now()
-        if only_when_due and last and last.size == stored.size and now < last.signed_at + HEARTBEAT:
+        known = (memory.incarnation, memory.edge.size)
+        is_as_remembered = memory.is_empty or known == (stored.incarnation, stored.size)
+        is_signed = last is not None and last.size == stored.size and now < last.signed_at + HEARTBEAT
+        if only_when_due and is_as_remembered and is_signed:
             return None
         if memory.is_empty:
             memory = _remembered_from(stored, last, public_bytes(key))
@@ -134,7 +144,8 @@ def accept_restore(tenant_id: UUID, *, by: Actor, reason: str) -> LogTree:
             by=by,
             details={"incarnation": stored.incarnation, "restored": stored.size, "before": before, "reason": reason},
         )
-        stored.save(update_fields=["incarnation"])
+        stored.refused_because = ""
+        stored.save(update_fields=["incarnation", "refused_because"])
         edge = tree.edge_of(stored)
         Memory(tenant_id, stored.incarnation, edge).keep()
     return stored
@@ -143,21 +154,31 @@ def accept_restore(tenant_id: UUID, *, by: Actor, reason: str) -> LogTree:
 def rotate_key(*, by: Actor = SYSTEM) -> str:
     """Make a new signing key, log in every tenant's chain that both keys say so, and use it from now on.
 
+    The entries are committed before the old key is replaced: whoever is killed in between has lost a key that has
+    signed nothing, never one whose checkpoints could then be tied to no trusted key any more.
+
     Returns:
         The fingerprint of the new key, to be told to who verifies, by another way than the bundle.
 
     Raises:
-        KeyUnavailableError: there is no key yet, or the new one cannot be stored.
+        KeyUnavailableError: there is no key yet, or the new one cannot be stored; the log then says so too.
     """
     old, new = keys.signing_key(), Ed25519PrivateKey.generate()
-    statement = keys.rotation_of(old, new)
     for tenant_id in tree.tenants():
         checkpoint(tenant_id, old)
-    with transaction.atomic():
-        for tenant_id in tree.tenants():
-            record(Action.SIGNING_KEY_ROTATED, on=tree.logged_tenant(tenant_id), by=by, details=statement)
+    _log_rotation(by, details=keys.rotation_of(old, new))
+    try:
         keys.store().store(keys.pem_of(new))
+    except keys.KeyUnavailableError as error:
+        _log_rotation(by, details={"kept_key": fingerprint(public_bytes(old))}, error=str(error), success=False)
+        raise
     return fingerprint(public_bytes(new))
+
+
+@transaction.atomic
+def _log_rotation(by: Actor, **facts: Any) -> None:
+    for tenant_id in tree.tenants():
+        record(Action.SIGNING_KEY_ROTATED, on=tree.logged_tenant(tenant_id), by=by, **facts)
 
 
 def sign_now() -> list[Checkpoint]:

@@ -36,6 +36,9 @@ class KeyUnavailableError(Exception):
 class KeyStore(Protocol):
     """Where the signing key is kept: a file, or a vault."""
 
+    def is_here(self) -> bool:
+        """Say whether this host is one that signs, without fetching the key."""
+
     def load(self) -> bytes:
         """Return the key as PEM (PKCS 8).
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from audit_app import stream
 from audit_app.actions import Action
 from audit_app.actors import Actor
 from audit_app.canonical import GENESIS_HASH
@@ -105,6 +106,7 @@ def record(  # noqa: PLR0913 - the columns of an entry
     entry.save(force_insert=True)
     head.sequence, head.entry_hash, head.timestamp = entry.sequence, entry.entry_hash, now
     head.save(update_fields=["sequence", "entry_hash", "timestamp"])
+    stream.send_on_commit(entry)
     return entry
 
 

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from django.db import models
 
+from audit_app import attempts
 from audit_app.actions import Action, ActorType
 from core_app.errors import DomainError
 from core_app.ids import new_id
@@ -15,13 +16,14 @@ class AppendOnlyQuerySet(models.QuerySet["ProvisioningLog"]):
     """Refuses what the database triggers would refuse, with a sentence instead of a database error."""
 
     def update(self, **fields: Any) -> NoReturn:
-        _refuse()
+        _refuse("UPDATE")
 
     def delete(self) -> NoReturn:
-        _refuse()
+        _refuse("DELETE")
 
 
-def _refuse() -> NoReturn:
+def _refuse(operation: str) -> NoReturn:
+    attempts.notice("audit_app_provisioninglog", operation)
     raise DomainError("The log is append-only: an entry is never changed or deleted. Record a new entry instead.")
 
 
@@ -80,12 +82,12 @@ class ProvisioningLog(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert a new entry; refuses to write an existing one again."""
         if not self._state.adding:
-            _refuse()
+            _refuse("UPDATE")
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: entries stay."""
-        _refuse()
+        _refuse("DELETE")
 
 
 class ChainHead(models.Model):
@@ -119,6 +121,9 @@ class LogTree(models.Model):
     incarnation = models.PositiveBigIntegerField(default=1, help_text="Grows when a restore is accepted.")
     size = models.PositiveBigIntegerField(default=0)
     edge = models.BinaryField(default=bytes, help_text="Roots of the perfect subtrees, largest first.")
+    refused_because = models.TextField(
+        blank=True, default="", db_default="", help_text="Why the signer refuses it; provisioning halts meanwhile."
+    )
 
     class Meta:
         default_permissions = ()
@@ -189,8 +194,27 @@ class Checkpoint(models.Model):
         return f"{self.size} entries at {self.signed_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+class CheckpointTimestamp(models.Model):
+    """What a time-stamp authority said about a checkpoint (RFC 3161). ``reply`` is what counts."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    checkpoint = models.OneToOneField(Checkpoint, models.PROTECT, related_name="timestamp")
+    tenant = models.ForeignKey("accounts_app.Tenant", models.PROTECT, db_index=False, related_name="+")
+    authority = models.CharField(max_length=300, help_text="Where it was asked for.")
+    stamped_at = models.DateTimeField(help_text="By the authority's clock.")
+    received_at = models.DateTimeField(help_text="By ours.")
+    reply = models.BinaryField(help_text="TimeStampResp, DER.")
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["tenant", "-received_at"], name="timestamps_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.checkpoint}, stamped {self.stamped_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
 class Anchor(models.Model):
-    """A copy of a checkpoint that was put where the database's administrators cannot change it."""
+    """A copy of a checkpoint, or of its time stamp, where the database's administrators cannot change it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     checkpoint = models.ForeignKey(Checkpoint, models.PROTECT, related_name="anchors")
@@ -207,6 +231,42 @@ class Anchor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} in {self.place}"
+
+
+class LogAccess(models.Model):
+    """Somebody read the log, or tried to: the second trail, which captures any access (seed, Access Controls)."""
+
+    class Page(models.IntegerChoices):
+        """What was asked for."""
+
+        LOG = 1, "Log"
+        ENTRY = 2, "Entry"
+        PROOF = 3, "Proof of an entry"
+        REQUEST = 4, "Request with its audit trail"
+        EXPORT = 5, "Export of evidence"
+        ACCESS = 6, "Access to the log"
+        QUESTIONS = 7, "Examiner's questions"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey("accounts_app.Tenant", models.PROTECT, db_index=False, related_name="+")
+    at = models.DateTimeField("when")
+    person = models.CharField(max_length=200, help_text="User principal name.")
+    page = models.PositiveSmallIntegerField(choices=Page.choices)
+    address = models.CharField(max_length=1000, help_text="Path and query, as they were sent.")
+    method = models.CharField(max_length=10)
+    status = models.PositiveSmallIntegerField(help_text="HTTP status of the answer.")
+    refused = models.BooleanField(default=False, help_text="Nothing was shown or given.")
+    request_id = models.CharField("request ID", max_length=64, blank=True, help_text="In every line about the request.")
+
+    class Meta:
+        verbose_name = "access to the log"
+        verbose_name_plural = "accesses to the log"
+        default_permissions = ("view",)
+        ordering = ["-at", "id"]
+        indexes = [models.Index(fields=["tenant", "-at", "id"], name="accesses_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.get_page_display()}, {self.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class VerificationRun(models.Model):

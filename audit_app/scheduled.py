@@ -15,12 +15,14 @@ import structlog
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import F, OuterRef, Q, Subquery
 
+from audit_app import guard
 from audit_app.merkle import CompactRange
 from audit_app.models import ChainHead, LogTree, ProvisioningLog, TreeLeaf, VerificationRun
 from audit_app.tree import edge_of
 from audit_app.verify import Report, verify_log
 from audit_app.verify.chains import verify_links
 from audit_app.verify.states import verify_states
+from audit_app.verify.times import verify_timestamps
 from audit_app.verify.trees import TreeWalk, trees
 from core_app import clock
 
@@ -63,6 +65,7 @@ class Cursor:
 def verify(*, is_full: bool) -> tuple[Report, VerificationRun]:
     """Verify everything or what is new, keep the result, and raise an alarm when something does not hold."""
     began = clock.now()
+    guard.look()
     report, coverage = _all(began.isoformat()) if is_full else _new(began.isoformat())
     run = VerificationRun.objects.create(
         is_full=is_full,
@@ -70,7 +73,7 @@ def verify(*, is_full: bool) -> tuple[Report, VerificationRun]:
         finished_at=clock.now(),
         entries=report.entries,
         ok=report.ok,
-        findings=[finding.as_json() for finding in report.findings[:_MOST_FINDINGS]],
+        findings=_kept(report),
         coverage=coverage,
     )
     if not report.ok:
@@ -80,6 +83,14 @@ def verify(*, is_full: bool) -> tuple[Report, VerificationRun]:
         log.error("log_not_signed_for", tree=tree, run=str(run.pk))
     VerificationRun.objects.filter(ok=True, is_full=False, started_at__lt=began - KEPT).delete()
     return report, run
+
+
+def _kept(report: Report) -> list[dict[str, Any]]:
+    """Return the findings as they are stored: what does not hold comes first, the rest says that it is no defect."""
+    informational = [finding for finding in report.findings if finding.is_informational]
+    stored: list[dict[str, Any]] = [{**finding.as_json()} for finding in report.defects]
+    stored += [{**finding.as_json(), "informational": True} for finding in informational]
+    return stored[:_MOST_FINDINGS]
 
 
 def _all(at: str) -> tuple[Report, dict[str, Any]]:
@@ -116,6 +127,7 @@ def _new_of(tree: LogTree, stored: dict[str, Any] | None, at: str) -> tuple[Repo
     report = Report()
     walk = TreeWalk(tree, DEFAULT_DB_ALIAS, outside=True, start=cursor.edge).walk()
     report.add_walk(walk)
+    report.add(verify_timestamps(tree, DEFAULT_DB_ALIAS, outside=True, first=cursor.edge.size))
     requests: set[UUID | None] = set()
     leaves = TreeLeaf.objects.filter(tenant=tree.tenant_id, index__gte=cursor.edge.size).order_by("index")
     _verify_batches(list(leaves.values_list("entry", flat=True)), report, requests)

@@ -25,6 +25,21 @@ _LOCK_NOT_AVAILABLE = "55P03"
 _RESTRICT_VIOLATION = "23001"  # becomes IntegrityError on both databases
 
 
+# Counts refused changes: unlike rows, what a sequence has given is not taken back when the transaction fails
+REFUSED_WRITES = "audit_app_refused_writes"
+_ALWAYS, _NEVER = "A", "D"  # it fires even under session_replication_role = replica; it is disabled
+# Table, name, when it fires, and what it does
+_STANDING = {
+    "sqlite": "SELECT tbl_name, name, 'A', sql FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": """
+        SELECT relname, tgname, tgenabled, proname, CASE WHEN tgqual IS NULL AND tgattr::text = '' THEN tgtype END,
+               trim(both ' ' FROM prosrc)
+        FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid
+        WHERE NOT tgisinternal AND pg_table_is_visible(tgrelid)
+    """,
+}
+_BITS = {"ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}  # pg_trigger.h
+
 # How far chains and trees go: changed with each entry, never taken away
 COUNTED = ("audit_app_chainhead", "audit_app_logtree")
 
@@ -55,7 +70,8 @@ class AppendOnly:
 
     def postgresql(self) -> dict[str, tuple[str, str]]:
         body = (
-            f"BEGIN RAISE EXCEPTION 'append-only table {self.table}: % was refused', TG_OP "
+            f"BEGIN PERFORM nextval(format('%I.{REFUSED_WRITES}', TG_TABLE_SCHEMA)); "
+            f"RAISE EXCEPTION 'append-only table {self.table}: % was refused', TG_OP "
             f"USING ERRCODE = '{_RESTRICT_VIOLATION}'; END"
         )
         return {
@@ -125,7 +141,49 @@ class StateFollowsLog:
         }
 
 
-Trigger = AppendOnly | StateFollowsLog
+@dataclass(frozen=True, slots=True)
+class KeptWhile:
+    """Refuses to delete a row for as long as a condition holds, and to empty the table while it holds for any row.
+
+    Attributes:
+        table: Table name.
+        condition: On the row ``OLD``, in SQL that both databases understand.
+        any_row: Whether there is any reason at all to keep something, in SQL.
+        because: What the refusal says, as the end of a sentence.
+    """
+
+    table: str
+    condition: str
+    any_row: str
+    because: str
+
+    @property
+    def _name(self) -> str:
+        return f"{self.table}_kept"
+
+    @property
+    def _refusal(self) -> str:
+        return f"{self.table}: nothing was deleted, {self.because}"
+
+    def sqlite(self) -> dict[str, str]:
+        refuse = f"SELECT RAISE(ABORT, '{self._refusal}');"
+        return {self._name: f"BEFORE DELETE ON {self.table} WHEN {self.condition} BEGIN {refuse} END"}
+
+    def postgresql(self) -> dict[str, tuple[str, str]]:
+        def refused_if(condition: str, then: str) -> str:
+            error = f"RAISE EXCEPTION '{self._refusal}' USING ERRCODE = '{_RESTRICT_VIOLATION}'"
+            return f"BEGIN IF {condition} THEN {error}; END IF; RETURN {then}; END"
+
+        return {
+            self._name: (f"BEFORE DELETE ON {self.table} FOR EACH ROW", refused_if(self.condition, "OLD")),
+            f"{self._name}_whole": (
+                f"BEFORE TRUNCATE ON {self.table} FOR EACH STATEMENT",
+                refused_if(self.any_row, "NULL"),
+            ),
+        }
+
+
+Trigger = AppendOnly | StateFollowsLog | KeptWhile
 
 
 def declared() -> Iterator[Trigger]:
@@ -153,21 +211,18 @@ def append_only_tables() -> set[str]:
 
 
 def installed_by_table() -> dict[str, set[str]]:
-    """Return the names of the triggers that exist and are enabled on this database, by table."""
-    queries = {
-        "sqlite": "SELECT tbl_name, name FROM sqlite_master WHERE type = 'trigger'",
-        # 'A' is ENABLE ALWAYS: it fires even under session_replication_role = replica; strangers count however enabled
-        "postgresql": "SELECT relname, tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
-        "WHERE NOT tgisinternal AND pg_table_is_visible(tgrelid) "
-        "AND (tgenabled = 'A' OR (tgenabled <> 'D' AND tgname <> ALL(%s)))",
-    }
+    """Return the names of the triggers that exist and are enabled on this database, by table.
+
+    One of our names counts only while it does what is declared under it: somebody may have put another in its place.
+    """
+    ours = {name: said for trigger in declared() for name, said in _as_stored(trigger).items()}
     found: dict[str, set[str]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(
-            queries[connection.vendor], [sorted(expected_names())] if connection.vendor == "postgresql" else []
-        )
-        for table, name in cursor.fetchall():
-            found.setdefault(table, set()).add(name)
+        cursor.execute(_STANDING[connection.vendor])
+        for table, name, fires, *said in cursor.fetchall():
+            counts = fires == _ALWAYS and (table, *said) == ours[name] if name in ours else fires != _NEVER
+            if counts:
+                found.setdefault(table, set()).add(name)
     return found
 
 
@@ -177,7 +232,7 @@ def installed_names() -> set[str]:
 
 
 def missing() -> set[str]:
-    """Return the names of triggers that should protect this database and do not."""
+    """Return the names of triggers that should protect this database and do not: missing, disabled, or other ones."""
     return expected_names() - installed_names()
 
 
@@ -201,11 +256,26 @@ def _definitions(trigger: Trigger) -> dict[str, Any]:
     return trigger.sqlite() if connection.vendor == "sqlite" else trigger.postgresql()
 
 
+def _as_stored(trigger: Trigger) -> dict[str, tuple[Any, ...]]:
+    """Return table and ``said`` of each trigger of a declaration, as ``_STANDING`` reads them from the catalogue."""
+    if connection.vendor == "sqlite":
+        return {name: (trigger.table, f"CREATE TRIGGER {name} {text}") for name, text in trigger.sqlite().items()}
+    return {name: (trigger.table, name, _kind(event), body) for name, (event, body) in trigger.postgresql().items()}
+
+
+def _kind(event: str) -> int:
+    """Return ``pg_trigger.tgtype``: a bit for each word."""
+    return sum(bit for word, bit in _BITS.items() if f" {word} " in f" {event} ")
+
+
 def _create_statements(trigger: Trigger) -> Iterator[str]:
     if connection.vendor == "sqlite":
         for name, definition in trigger.sqlite().items():
             yield f"CREATE TRIGGER IF NOT EXISTS {name} {definition}"
         return
+    if isinstance(trigger, AppendOnly):
+        yield f"CREATE SEQUENCE IF NOT EXISTS {REFUSED_WRITES}"
+        yield f"GRANT USAGE, SELECT ON SEQUENCE {REFUSED_WRITES} TO PUBLIC"  # whoever is refused is counted
     for name, (event, body) in trigger.postgresql().items():
         yield f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$"
         # Replaced rather than dropped first: that would lock out those who only read

@@ -45,19 +45,8 @@ class Memory:
 
     def keep(self) -> None:
         """Write it down so that a power failure leaves the old or the new memory."""
-        path = _path(self.tenant_id)
-        draft = path.with_suffix(".draft")
         document = {"incarnation": self.incarnation, "size": self.edge.size, "edge": self.edge.to_bytes().hex()}
-        with draft.open("w") as stream:
-            json.dump(document, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_safely(_path(self.tenant_id), document)
 
 
 @contextmanager
@@ -90,6 +79,21 @@ def recall(tenant_id: UUID) -> Memory | None:
 def remembered() -> set[UUID]:
     """Return the tenants this host has ever signed for."""
     return {UUID(path.stem) for path in settings.LOG_SIGNER_FOLDER.glob("*.json")}
+
+
+def write_safely(path: Path, document: dict[str, Any]) -> None:
+    """Write a document so that a power failure leaves the old or the new one."""
+    draft = path.with_suffix(".draft")
+    with draft.open("w") as stream:
+        json.dump(document, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _path(tenant_id: UUID) -> Path:

@@ -6,29 +6,22 @@ The owner of the tables runs ``manage.py migrate`` and then ``manage.py app_role
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection
 from psycopg import sql
 
+from accounts_app import database_rights
 from audit_app import triggers
 from core_app.errors import DomainError
 
 NAME: Final = "elm_app"
 _READ_ONLY: Final = ("django_migrations",)
 _NEVER_DELETED: Final = triggers.COUNTED
-_POWERS: Final = """
-    SELECT rolsuper OR rolcreaterole, rolbypassrls,
-           EXISTS (SELECT 1 FROM pg_class WHERE relowner = pg_roles.oid),
-           EXISTS (SELECT 1 FROM pg_auth_members WHERE member = pg_roles.oid)
-    FROM pg_roles WHERE rolname = %s
+_MEMBERSHIPS: Final = """
+    SELECT granted.rolname FROM pg_auth_members JOIN pg_roles AS granted ON granted.oid = roleid
+    JOIN pg_roles AS held ON held.oid = member WHERE held.rolname = %s ORDER BY 1
 """
-_TOO_MUCH: Final = (
-    "it may do everything, or make roles that do",
-    "it bypasses row-level security",
-    "it owns tables",
-    "it is a member of another role, whose rights it has",
-)
 
 
 def give(role: str = NAME) -> None:
@@ -49,7 +42,7 @@ def give(role: str = NAME) -> None:
         if cursor.fetchone() is None:
             cursor.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER NOBYPASSRLS").format(sql.Identifier(role)))
         if powers := powers_of(role):
-            raise DomainError(f"The role {role} is not fit for the application: {'; '.join(powers)}.")
+            raise DomainError(f"The role {role} is not fit for the application: it {', and '.join(powers)}.")
         for statement in _grants(sql.Identifier(role)):
             cursor.execute(statement)
 
@@ -57,9 +50,9 @@ def give(role: str = NAME) -> None:
 def powers_of(role: str) -> list[str]:
     """Return what a role may that the application's must not, in words; nothing for a role that is fit for it."""
     with connection.cursor() as cursor:
-        cursor.execute(_POWERS, [role])
-        held: tuple[Any, ...] = cursor.fetchone() or ()
-    return [words for words, is_so in zip(_TOO_MUCH, held, strict=False) if is_so]
+        cursor.execute(_MEMBERSHIPS, [role])
+        others = [f"is a member of {name}, whose rights it has" for (name,) in cursor.fetchall()]
+    return [*database_rights.powers_of(role), *others]
 
 
 def _grants(role: sql.Identifier) -> Iterator[sql.Composed]:

@@ -30,6 +30,7 @@ def register() -> None:
     checks.register(log_is_protected, Tags.database, deploy=True)
     checks.register(broker_keeps_messages, Tags.database, deploy=True)
     checks.register(every_wait_ends, Tags.database, deploy=True)
+    checks.register(what_is_decided_on_is_the_latest, Tags.database, deploy=True)
 
 
 def production_is_configured(**_options: Any) -> list[CheckMessage]:
@@ -42,7 +43,7 @@ def production_is_configured(**_options: Any) -> list[CheckMessage]:
                 id="elm.W001",
             )
         ]
-    return [*_missing_keys(), *_embedded_parts(), *_silent_mail(), *_unknown_signature()]
+    return [*_missing_keys(), *_embedded_parts(), *_silent_mail(), *_unknown_signature(), *_unknown_authority()]
 
 
 def _missing_keys() -> list[CheckMessage]:
@@ -108,13 +109,26 @@ def _unknown_signature() -> list[CheckMessage]:
     ]
 
 
+def _unknown_authority() -> list[CheckMessage]:
+    """Find a time-stamp authority whose answers this host could not tell from anybody's."""
+    if not settings.LOG_TSA_URL or os.access(settings.LOG_TSA_CERTIFICATES, os.R_OK):
+        return []
+    return [
+        Error(
+            "ELM_LOG_TSA_URL names a time-stamp authority, and nothing says by which certificates to know it.",
+            hint="Set ELM_LOG_TSA_CERTIFICATES to a file with its root and intermediate certificates (PEM).",
+            id="elm.E028",
+        )
+    ]
+
+
 def log_is_protected(*, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
     """Find triggers and policies that are missing, and a database role that could remove or bypass them."""
     if not databases:
         return []
     found: list[CheckMessage] = [
         Error(
-            f"The trigger {name} is missing or disabled.",
+            f"The trigger {name} is missing, disabled or another one.",
             hint="Run manage.py migrate, which installs it again, then manage.py verify_log.",
             id="elm.E006",
         )
@@ -128,10 +142,11 @@ def log_is_protected(*, databases: Sequence[str] | None = None, **_options: Any)
         )
         for table in row_security.missing()
     ]
-    if settings.PRODUCTION and (power := _power_over_the_log(databases[0])):
+    if settings.PRODUCTION and (powers := _powers_over_the_log(databases[0])):
+        what = ", and ".join(powers)
         found.append(
             Error(
-                f"The application connects as a role that {power}: it could switch off triggers and policies.",
+                f"The application connects as a role that {what}: it could switch off triggers and policies.",
                 hint="Migrate as the owner, and run the application as a role that owns nothing.",
                 id="elm.E007",
             )
@@ -160,6 +175,30 @@ def broker_keeps_messages(*, databases: Sequence[str] | None = None, **_options:
     return [] if policy == KEEPS else [Error(complaint(policy), hint=ADVICE, id="elm.E008")]
 
 
+def what_is_decided_on_is_the_latest(*, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """Find a replica: it may be behind, and whoever decides, claims or counts there does so on what was."""
+    if not databases:
+        return []
+    is_split = len(settings.DATABASES) > 1 or bool(settings.DATABASE_ROUTERS)
+    if not is_split and not _is_replica(databases[0]):
+        return []
+    return [
+        Error(
+            "The program would read from a replica, which may be behind: decisions and claims need the latest rows.",
+            hint="Let DATABASE_URL name the primary, and configure no second database and no router.",
+            id="elm.E010",
+        )
+    ]
+
+
+def _is_replica(alias: str) -> bool:
+    if connections[alias].vendor != "postgresql":
+        return False
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT pg_is_in_recovery()")
+        return bool(cursor.fetchone()[0])
+
+
 def every_wait_ends(*, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
     """Find a PostgreSQL session without a limit on how long it waits, as behind a pooler whose role carries none."""
     if not databases or connections[databases[0]].vendor != "postgresql":
@@ -177,15 +216,8 @@ def every_wait_ends(*, databases: Sequence[str] | None = None, **_options: Any) 
     ]
 
 
-def _power_over_the_log(database: str) -> str | None:
-    """Return how the connected role could switch triggers off, or None when it cannot."""
-    connection = connections[database]
-    if connection.vendor != "postgresql":
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
-        is_superuser, bypasses = cursor.fetchone() or (False, False)
-        if is_superuser or bypasses:
-            return "is a superuser" if is_superuser else "bypasses row-level security"
-    owned = database_rights.owned_tables(database)
-    return database_rights.in_words(owned) if owned else None
+def _powers_over_the_log(database: str) -> list[str]:
+    """Return how the connected role could switch triggers off; nothing when it cannot."""
+    if connections[database].vendor != "postgresql":
+        return []
+    return database_rights.powers_of(database_rights.connected_role(database), database)

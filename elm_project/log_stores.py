@@ -27,6 +27,10 @@ class KeyFile:
     path: Path
     may_be_made: bool
 
+    def is_here(self) -> bool:
+        """Say whether this host has the key, or makes it when it is needed."""
+        return self.may_be_made or os.access(self.path, os.R_OK)
+
     def load(self) -> bytes:
         """Return the key; made on the first use where that is allowed."""
         if self.may_be_made and not self.path.exists():
@@ -70,29 +74,36 @@ class KeyFile:
 class KeySecret:
     """A key in a secret of a Key Vault, read by the workload's own identity."""
 
-    client: KeyVaultClient
+    vault: str
     name: str
+
+    def is_here(self) -> bool:
+        """A host that names a secret is one that signs; whether the vault gives it shows when it is asked."""
+        return True
 
     def load(self) -> bytes:
         """Return the current version of the secret."""
         try:
-            return self.client.get_secret(self.name).value.encode()
+            return self._client().get_secret(self.name).value.encode()
         except CloudError as error:
             raise KeyUnavailableError(f"The vault did not give the signing key {self.name}: {error}") from error
 
     def store(self, pem: bytes) -> None:
         """Set a new version."""
         try:
-            self.client.set_secret(self.name, pem.decode())
+            self._client().set_secret(self.name, pem.decode())
         except CloudError as error:
             raise KeyUnavailableError(f"The vault did not take the signing key {self.name}: {error}") from error
+
+    def _client(self) -> KeyVaultClient:
+        return _cloud().key_vault(self.vault)
 
 
 def key_store() -> KeyStore:
     """Return the vault's secret when one is named (``https://vault/secrets/name``), else the file."""
     if settings.LOG_SIGNING_KEY_SECRET:
         vault, _, name = settings.LOG_SIGNING_KEY_SECRET.partition("/secrets/")
-        return KeySecret(_cloud().key_vault(vault), name)
+        return KeySecret(vault, name)
     return KeyFile(settings.LOG_SIGNING_KEY_FILE, may_be_made=not settings.PRODUCTION)
 
 

@@ -6,14 +6,15 @@ data: JSON escapes every control character, so that nobody can begin a line of t
 
 from __future__ import annotations
 
-import json
+import logging
 from typing import Any, Final
 
 import structlog
 from structlog.typing import Processor
 
-from core_app.redaction import mask_line, mask_names
-from elm_project.env import env
+from core_app.redaction import mask_line, mask_names, without_secrets
+from core_app.text import as_json
+from elm_project.env import env, state_dir
 
 _ALIKE: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -23,9 +24,29 @@ _ALIKE: Final[list[Processor]] = [
 ]
 
 
-def as_json(event: Any, **options: Any) -> str:
-    """Return an event on one line, in ASCII: also DEL and what Unicode takes for a line end are escaped."""
-    return json.dumps(event, **options).replace("\x7f", "\\u007f")
+class Line(logging.Formatter):
+    """Writes a line of the stream of the log's entries as it is, but for secrets that this process holds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return without_secrets(record.getMessage())
+
+
+# Where entries and readings of the log are written for a SIEM (docs/guides/siem.md): stderr, off, or the name of a file
+_IS_PRODUCTION: Final = env.str("ELM_ENVIRONMENT", default="embedded") == "production"
+STREAM: Final = env.str("ELM_LOG_STREAM", default="") or (
+    "stderr" if _IS_PRODUCTION else str(state_dir() / "log-stream.ndjson")
+)
+
+
+def stream_handler() -> dict[str, Any]:
+    """Return the handler of the log's stream, as the setting says."""
+    if STREAM == "off":
+        return {"class": "logging.NullHandler"}
+    if STREAM == "stderr":
+        return {"class": "logging.StreamHandler", "formatter": "line"}
+    # Watched: whoever rotates the file need not tell us
+    return {"class": "logging.handlers.WatchedFileHandler", "filename": STREAM, "delay": True, "formatter": "line"}
 
 
 LOGGING: Final[dict[str, Any]] = {
@@ -42,11 +63,16 @@ LOGGING: Final[dict[str, Any]] = {
                 mask_line,
             ],
             "foreign_pre_chain": [*_ALIKE, structlog.stdlib.ExtraAdder(allow={"status_code"})],
-        }
+        },
+        "line": {"()": Line},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "json"},
+        "stream": stream_handler(),
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="WARNING")},
     "loggers": {
+        "audit_app.stream": {"handlers": ["stream"], "level": "INFO", "propagate": False},
         "httpx": {"level": "WARNING"},
         "azure": {"level": "WARNING"},
         # Django gives these handlers of their own when it starts; with them a line would not be JSON, or written twice

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from accounts_app.models import Tenant, User
+from accounts_app.people import person_named
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
-from core_app.errors import DomainError, PermissionRefused
+from core_app.errors import PermissionRefused
 
 
 def responsible_person(upn: str) -> User:
@@ -15,10 +16,7 @@ def responsible_person(upn: str) -> User:
         DomainError: there is nobody of that name.
         PermissionRefused: they lead no tenant.
     """
-    try:
-        user = User.objects.get_by_natural_key(upn)
-    except User.DoesNotExist:
-        raise DomainError(f"There is nobody with the user principal name {upn}.") from None
+    user = person_named(upn)
     if not tenants_of(user):
         raise PermissionRefused(f"{upn} is no {Role.GOVERNANCE_LEAD} of any tenant.")
     return user

@@ -10,7 +10,8 @@ from csp.constants import NONE, SELF
 
 from elm_project import logs
 from elm_project.env import BASE_DIR, env, generated_key, postgresql, state_dir
-from elm_project.sign_in import *  # noqa: F403 - how people sign in, a block of its own
+from elm_project.log_settings import *  # noqa: F403 - who signs the log and where copies are put, a block of its own
+from elm_project.sign_in import *  # noqa: F403 - how people sign in, another
 from elm_project.unfold import UNFOLD as UNFOLD
 
 # --- Installation ---------------------------------------------------------------------------------------------------
@@ -54,6 +55,7 @@ INSTALLED_APPS = [
     "requests_app",
     "provisioning_app",
     "evidence_app",
+    "exports_app",
     "elm_project",
 ]
 
@@ -69,6 +71,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts_app.tenancy.middleware",
     "sign_in_app.middleware.SessionLimits",
+    "elm_project.log_readers.middleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -152,9 +155,19 @@ CELERY_BEAT_SCHEDULE = {
     "due runs": {"task": "provisioning_app.tasks.tick", "schedule": schedule(1), "options": {"expires": 1}},
     "outbox": {"task": "notifications_app.tasks.deliver", "schedule": schedule(30), "options": {"expires": 30}},
     "requests sweep": {"task": "requests_app.tasks.sweep", "schedule": schedule(60), "options": {"expires": 60}},
+    "people who have left": {
+        "task": "accounts_app.tasks.look_for_departed",
+        "schedule": schedule(900),
+        "options": {"expires": 900},
+    },
     "reminders of reviews": {
         "task": "evidence_app.tasks.remind",
         "schedule": schedule(3600),
+        "options": {"expires": 3600},
+    },
+    "evidence of ended quarters": {
+        "task": "evidence_app.tasks.store",
+        "schedule": crontab(minute=35),
         "options": {"expires": 3600},
     },
     "provisioning sweep": {
@@ -166,6 +179,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "audit_app.tasks.checkpoint",
         "schedule": schedule(30),
         "options": {"expires": 30},
+    },
+    "time stamp of the log": {
+        "task": "audit_app.tasks.timestamp",
+        "schedule": schedule(300),
+        "options": {"expires": 300},
     },
     "what is new in the log": {
         "task": "audit_app.tasks.verify_new",
@@ -184,6 +202,9 @@ RUN_LEASE_SECONDS = env.int("ELM_RUN_LEASE_SECONDS", default=180)
 # A worker that does not notice the watchdog's interruption is killed with its process
 CELERY_TASK_ANNOTATIONS = {"provisioning_app.tasks.advance": {"time_limit": RUN_LEASE_SECONDS + 30}}
 
+# Where people find Flower, which the operations page links to; empty: nowhere
+FLOWER_URL = env.str("ELM_FLOWER_URL", default="")
+
 # --- The Microsoft cloud --------------------------------------------------------------------------------------------
 
 # A JSON file with the endpoints of another cloud than the public one (sovereign, or the simulator's ready file)
@@ -193,27 +214,6 @@ WORKLOAD_CLIENT_ID = env.str("ELM_WORKLOAD_CLIENT_ID", default="")
 # How they sign in: with the token that the host federates (Kubernetes sets AZURE_FEDERATED_TOKEN_FILE), else a secret
 WORKLOAD_TOKEN_FILE = env.str("ELM_WORKLOAD_TOKEN_FILE", default=env.str("AZURE_FEDERATED_TOKEN_FILE", default=""))
 WORKLOAD_SECRET_FILE = env.str("ELM_WORKLOAD_SECRET_FILE", default="")
-
-# --- The log: who signs it, and where copies of what was signed are put ----------------------------------------------
-
-LOG_KEY_STORE = "elm_project.log_stores.key_store"
-LOG_SIGNING_KEY_FILE = Path(env.str("ELM_LOG_SIGNING_KEY_FILE", default="") or state_dir() / "keys" / "log_key.pem")
-# https://VAULT/secrets/NAME instead of a file; read by the workload's identity in ELM_WORKLOAD_TENANT_ID
-LOG_SIGNING_KEY_SECRET = env.str("ELM_LOG_SIGNING_KEY_SECRET", default="")
-WORKLOAD_TENANT_ID = env.str("ELM_WORKLOAD_TENANT_ID", default="")
-# SHA-256 fingerprints of public keys that are trusted besides the one this host signs with
-LOG_KEY_FINGERPRINTS = env.list("ELM_LOG_KEY_FINGERPRINTS", default=[])
-# What the signer remembers outside the database: the last size and root it signed for
-LOG_SIGNER_FOLDER = Path(env.str("ELM_LOG_SIGNER_DIR", default="") or state_dir() / "signer")
-LOG_ANCHOR_STORES = "elm_project.log_stores.anchor_stores"
-# A folder that the database's administrators do not reach, and a container with immutability: https://ACCOUNT/CONTAINER
-LOG_ANCHOR_FOLDER = Path(env.str("ELM_LOG_ANCHOR_DIR", default="") or state_dir() / "anchors")
-LOG_ANCHOR_CONTAINER = env.str("ELM_LOG_ANCHOR_CONTAINER", default="")
-LOG_ANCHOR_DAYS = env.int("ELM_LOG_ANCHOR_DAYS", default=6 * 366)
-# Where a package is made that somebody downloads; nothing of it stays
-EVIDENCE_DOWNLOAD_FOLDER = state_dir() / "downloads"
-# A queue of its own lets one worker, on a host of its own, be the only one that has the key
-CELERY_TASK_ROUTES = {"audit_app.tasks.*": {"queue": env.str("ELM_LOG_SIGNER_QUEUE", default="celery")}}
 
 # --- People ---------------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 
 def _item(title: str, icon: str, view: str, permission: str) -> dict[str, Any]:
@@ -15,6 +16,12 @@ def _item(title: str, icon: str, view: str, permission: str) -> dict[str, Any]:
         "link": reverse_lazy(f"admin:{view}_changelist"),
         "permission": lambda request: request.user.has_perm(permission),
     }
+
+
+def _is_at_requests(request: HttpRequest) -> bool:
+    """Say whether the page is one of the requests' that has no entry of its own in the navigation."""
+    path, requests = request.path, reverse("admin:requests_app_environmentrequest_changelist")
+    return path.startswith(requests) and not path.startswith((f"{requests}guided/", f"{requests}approvals/"))
 
 
 _ICON = (  # a box, drawn in place: browsers ask for an icon on every page
@@ -32,6 +39,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [lambda request: static("elm_project/screens.css")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "elm_project.dashboard.overview",
     "TABS": "requests_app.admin.saved_views.tabs",
     "SIDEBAR": {
         "show_search": False,
@@ -39,18 +47,37 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Requests",
                 "items": [
-                    _item(
-                        "Environment requests",
-                        "inbox",
-                        "requests_app_environmentrequest",
-                        "requests_app.view_environmentrequest",
-                    ),
+                    {"title": "Overview", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    {
+                        "title": "New request",
+                        "icon": "add_circle",
+                        "link": reverse_lazy("admin:requests_app_environmentrequest_new"),
+                        "permission": lambda request: request.user.has_perm("requests_app.add_environmentrequest"),
+                    },
+                    {
+                        "title": "Approvals",
+                        "icon": "gavel",
+                        "link": reverse_lazy("admin:requests_app_environmentrequest_approvals"),
+                        "permission": lambda request: request.user.has_perm("requests_app.decide_environmentrequest"),
+                    },
+                    {
+                        **_item(
+                            "Environment requests",
+                            "inbox",
+                            "requests_app_environmentrequest",
+                            "requests_app.view_environmentrequest",
+                        ),
+                        "active": _is_at_requests,
+                    },
                     _item(
                         "Provisioning log",
                         "receipt_long",
                         "audit_app_provisioninglog",
                         "audit_app.view_provisioninglog",
                     ),
+                    _item("Zone disputes", "balance", "requests_app_zonedispute", "requests_app.view_zonedispute"),
+                    _item("Comments", "chat", "requests_app_requestcomment", "requests_app.view_requestcomment"),
+                    _item("Legal holds", "gavel", "requests_app_legalhold", "requests_app.view_legalhold"),
                     _item(
                         "Intake receipts",
                         "move_to_inbox",
@@ -62,6 +89,12 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Provisioning",
                 "items": [
+                    {
+                        "title": "Operations",
+                        "icon": "monitoring",
+                        "link": reverse_lazy("operations"),
+                        "permission": lambda request: request.user.has_perm("provisioning_app.view_provisioningrun"),
+                    },
                     _item(
                         "Environments",
                         "deployed_code",
@@ -123,6 +156,13 @@ UNFOLD: dict[str, Any] = {
                         "evidence_app_accessreview",
                         "evidence_app.view_accessreview",
                     ),
+                    _item(
+                        "Stored evidence",
+                        "inventory_2",
+                        "evidence_app_evidencecopy",
+                        "evidence_app.view_evidencecopy",
+                    ),
+                    _item("Access to the log", "visibility", "audit_app_logaccess", "audit_app.view_logaccess"),
                     _item("Settings", "tune", "accounts_app_tenantsettings", "accounts_app.view_tenantsettings"),
                     _item(
                         "Business units", "account_tree", "accounts_app_businessunit", "accounts_app.view_businessunit"

@@ -1,8 +1,12 @@
-"""The evidence app."""
+"""The evidence app, and the trigger that keeps what was stored where on record."""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.apps import AppConfig
+
+from audit_app.triggers import AppendOnly, Trigger
 
 
 class EvidenceConfig(AppConfig):
@@ -11,3 +15,6 @@ class EvidenceConfig(AppConfig):
     name = "evidence_app"
     verbose_name = "Evidence"
     default_auto_field = "django.db.models.BigAutoField"
+    triggers: ClassVar[tuple[Trigger, ...]] = (
+        AppendOnly("evidence_app_evidencecopy", unique=(("id",), ("tenant_id", "quarter", "place"))),
+    )

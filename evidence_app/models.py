@@ -1,4 +1,4 @@
-"""Access reviews: who could do what at one moment, and the person who signed for it."""
+"""Access reviews: who could do what at one moment, and who signed for it; copies of evidence in the stores."""
 
 from __future__ import annotations
 
@@ -43,3 +43,32 @@ class AccessReview(models.Model):
     def quarter(self) -> str:
         """Return the quarter it stands for."""
         return quarter_of(self.taken_at)
+
+
+class EvidenceCopy(models.Model):
+    """A quarter's package in a store that the database's administrators do not reach."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant = models.ForeignKey("accounts_app.Tenant", models.PROTECT, related_name="+")
+    quarter = models.CharField(max_length=6)
+    place = models.CharField("store", max_length=300)
+    name = models.CharField(max_length=300)
+    parts = models.PositiveSmallIntegerField(default=1, help_text="More than one: name.001 and so on, to be joined.")
+    size = models.PositiveBigIntegerField(help_text="Bytes.")
+    sha256 = models.CharField("SHA-256", max_length=64)
+    manifest_sha256 = models.CharField("SHA-256 of its manifest", max_length=64)
+    kept_until = models.DateTimeField(null=True, blank=True)
+    is_worm = models.BooleanField("WORM", default=False, help_text="The store confirmed a locked policy.")
+    stored_at = models.DateTimeField("stored")
+
+    class Meta:
+        verbose_name = "stored evidence"
+        verbose_name_plural = "stored evidence"
+        ordering = ["-quarter", "place"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "quarter", "place"], name="one_copy_per_quarter_and_store")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant}, {self.quarter}, in {self.place}"

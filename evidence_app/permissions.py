@@ -30,6 +30,20 @@ def may_export(user: User, tenant: Tenant) -> bool:
     return reach is not None and audited_tenants(reach).filter(pk=tenant.pk).exists()
 
 
+def may_export_request(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may take out the evidence of one request."""
+    if not user.has_perm("requests_app.export_environmentrequest"):
+        return False
+    reach = scope_of(user).own.get(Role.AUDITOR)
+    return reach is not None and reach.covers(request.business_unit)
+
+
+def require_auditor_of(user: User, request: EnvironmentRequest) -> None:
+    """Raise PermissionRefused unless the person audits the request's business unit."""
+    if not may_export_request(user, request):
+        raise PermissionRefused(f"Exporting evidence of {request} needs the role {Role.AUDITOR} for its business unit.")
+
+
 def audited_tenants(reach: Reach) -> QuerySet[Tenant]:
     """Return the tenants of which a reach covers at least one unit."""
     units = BusinessUnit.objects.filter(reach.of_units())

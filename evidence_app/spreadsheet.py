@@ -10,6 +10,7 @@ import csv
 import io
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 ENCODING: Final = "utf-8-sig"  # with the byte order mark, without which spreadsheets read another alphabet
@@ -38,6 +39,8 @@ def original(cell: str) -> str:
 
 def could_be_a_formula(text: str) -> bool:
     """Say whether a spreadsheet might run a text instead of showing it."""
+    if text[:1].isascii() and text[:1].isalnum():
+        return False  # as nearly every text begins; the rest is for the others
     if text.startswith(_CONTROL):
         return True
     first = next((char for char in text if not _is_dropped(char)), "")
@@ -59,3 +62,9 @@ def line(cells: Sequence[Any]) -> bytes:
 def head(columns: Sequence[str]) -> bytes:
     """Return the first line of a CSV file, with the byte order mark."""
     return "\ufeff".encode() + line(columns)
+
+
+def read(file: Path) -> list[dict[str, str]]:
+    """Return the rows of a table of ours that is kept as CSV, by the names in its head."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))

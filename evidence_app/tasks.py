@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from core_app import tenancy
-from evidence_app import reminders
+from evidence_app import archive, reminders
 
 
 @shared_task(name="evidence_app.tasks.remind")
@@ -13,3 +13,10 @@ from evidence_app import reminders
 def remind() -> None:
     """Remind of what is due; comes once an hour."""
     reminders.remind_of_access_reviews()
+
+
+@shared_task(name="evidence_app.tasks.store")
+@tenancy.everywhere("every tenant's evidence is stored")
+def store() -> None:
+    """Store each ended quarter's evidence that is not stored yet; on the host that signs."""
+    archive.store_ended()

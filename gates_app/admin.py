@@ -41,7 +41,17 @@ class PartyScoped(RoleScoped):
 
 class StageInline(ReadOnlyInline):
     model = Stage
-    fields = ("number", "role", "status", "assigned_to_name", "opened_at", "remind_at", "escalate_at", "escalated_at")
+    fields = (
+        "number",
+        "role",
+        "status",
+        "assigned_to_name",
+        "opened_at",
+        "remind_at",
+        "escalate_at",
+        "paused_at",
+        "escalated_at",
+    )
     readonly_fields = ("assigned_to_name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 from accounts_app.models import BusinessUnit, Delegation, User
 from accounts_app.roles import Role
@@ -10,9 +11,9 @@ from accounts_app.scope import Reach, Scope, scope_of, scopes_of
 from accounts_app.services import holders
 from core_app import clock
 from core_app.errors import PermissionRefused
-from gates_app.eligibility import Lender, Person, lender_used, refusal
+from gates_app.eligibility import Check, Lender, Person, checks, lender_used, refusal
 from gates_app.levels import Part
-from gates_app.models import Gate, Stage
+from gates_app.models import Gate, GateParty, Stage
 
 OBJECTING_ROLES = (Role.APPROVER,)
 
@@ -58,6 +59,30 @@ def require_eligible(user: User, gate: Gate, stage: Stage | None) -> None:
 def refusal_for(user: User, gate: Gate, stage: Stage | None) -> str | None:
     """Return why a person may not decide now, or None when they may."""
     return refusal(_person(user, scope_of(user), gate.business_unit), _deciding_roles(stage), parties_of(gate))
+
+
+def checks_for(user: User, gate: Gate, stage: Stage | None) -> tuple[Check, ...]:
+    """Return every rule of segregation of duties as it turns out for a person at a gate."""
+    return checks(_person(user, scope_of(user), gate.business_unit), _deciding_roles(stage), parties_of(gate))
+
+
+def refusals_for(user: User, open_at: Mapping[Gate, Stage | None]) -> dict[UUID, str | None]:
+    """Return why a person may not decide at each of several gates, by the gate's key; one query for all their parties.
+
+    Args:
+        user: Who wants to decide.
+        open_at: Each gate with its open stage, none at level 1; business units are read along with the gates.
+    """
+    scope = scope_of(user)
+    parties: dict[UUID, dict[str, Part]] = {gate.pk: {} for gate in open_at}
+    for gate_id, key, part in GateParty.objects.filter(gate__in=list(parties)).values_list(
+        "gate_id", "person_key", "part"
+    ):
+        parties[gate_id][key] = Part(part)
+    return {
+        gate.pk: refusal(_person(user, scope, gate.business_unit), _deciding_roles(stage), parties[gate.pk])
+        for gate, stage in open_at.items()
+    }
 
 
 def parties_of(gate: Gate) -> dict[str, Part]:

@@ -56,25 +56,49 @@ class Person:
     lenders: tuple[Lender, ...] = ()
 
 
-def refusal(person: Person, deciding_roles: Collection[Role], parties: Mapping[str, Part]) -> str | None:
-    """Return why a person may not decide, as a sentence for them, or None when they may.
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule of segregation of duties, as it turns out for a person.
+
+    Attributes:
+        rule: What has to hold, as a sentence.
+        refusal: Why it does not hold for this person; empty when it does.
+    """
+
+    rule: str
+    refusal: str = ""
+
+
+def checks(person: Person, deciding_roles: Collection[Role], parties: Mapping[str, Part]) -> tuple[Check, ...]:
+    """Return every rule with its outcome; a person may decide when all of them hold.
 
     Args:
         person: Who wants to decide.
         deciding_roles: Roles that the stage asks for (any of them).
         parties: person key → part, for everyone who already takes part in the gate.
     """
-    if not person.is_active:
-        return "This account is disabled."
-    if person.is_service_principal:
-        return "A service principal never decides; a person must."
     part = parties.get(person.key)
-    if part is not None:
-        return _PART_REASON[Part(part)]
-    if conflict := _inherited_conflict(person, parties):
-        return conflict
+    asked = _PART_REASON[Part(part)] if part in _ASKED_FOR_IT else ""
+    decided = _PART_REASON[Part(part)] if part is not None and not asked else ""
     is_able = bool(set(person.roles) & set(deciding_roles)) or lender_used(person, deciding_roles, parties)
-    return None if is_able else _missing_role(person, deciding_roles)
+    return (
+        Check("A person with an active account decides.", _not_a_person(person)),
+        Check("Who asked for it or edited it does not decide.", asked),
+        Check("Nobody decides twice at a gate, nor with a delegate's help.", decided),
+        Check(
+            "Who stands in for somebody who asked for it or edited it does not decide.",
+            _inherited_conflict(person, parties),
+        ),
+        Check(
+            "Who decides holds the role that the stage asks for.",
+            "" if is_able else _missing_role(person, deciding_roles),
+        ),
+    )
+
+
+def refusal(person: Person, deciding_roles: Collection[Role], parties: Mapping[str, Part]) -> str | None:
+    """Return why a person may not decide, as a sentence for them, or None when all ``checks`` hold."""
+    return next((check.refusal for check in checks(person, deciding_roles, parties) if check.refusal), None)
 
 
 def lender_used(person: Person, deciding_roles: Collection[Role], parties: Mapping[str, Part]) -> Lender | None:
@@ -85,11 +109,17 @@ def lender_used(person: Person, deciding_roles: Collection[Role], parties: Mappi
     return next((lender for lender in able if lender.key not in parties), None)
 
 
-def _inherited_conflict(person: Person, parties: Mapping[str, Part]) -> str | None:
+def _not_a_person(person: Person) -> str:
+    if not person.is_active:
+        return "This account is disabled."
+    return "A service principal never decides; a person must." if person.is_service_principal else ""
+
+
+def _inherited_conflict(person: Person, parties: Mapping[str, Part]) -> str:
     for lender in person.lenders:
         if parties.get(lender.key) in _ASKED_FOR_IT:
             return f"You stand in for {lender.name}, who asked for this or edited it; someone else must decide."
-    return None
+    return ""
 
 
 def _missing_role(person: Person, deciding_roles: Collection[Role]) -> str:

@@ -75,6 +75,9 @@ class Stage(models.Model):
     escalate_at = models.DateTimeField(null=True, blank=True)
     reminded_at = models.DateTimeField(null=True, blank=True)
     escalated_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when the clock stands still, because the requester was asked something."
+    )
     history = HistoricalRecords()
 
     class Meta:

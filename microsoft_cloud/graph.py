@@ -52,6 +52,18 @@ class GraphClient:
             raise self._problem(f"The group {wanted} is not a security group.", GroupProblem.NOT_SECURITY_ENABLED)
         return Group(text(document, "id").lower(), text(document, "displayName"))
 
+    def groups_named(self, beginning: str, most: int) -> list[Group]:
+        """Return security-enabled groups whose display name begins like this, by name; at most so many."""
+        condition = f"startswith(displayName,{odata_literal(beginning)}) and securityEnabled eq true"
+        params = {"$filter": condition, "$select": _GROUP_COLUMNS, "$top": str(most)}
+        found = objects(self._session.read("/groups", params=params).object(), "value")
+        able = [
+            Group(text(each, "id").lower(), text(each, "displayName"))
+            for each in found
+            if flag(each, "securityEnabled")
+        ]
+        return sorted(able, key=lambda group: (group.display_name.lower(), group.id))[:most]
+
     def user(self, upn: str) -> User:
         """Return the person with this user principal name or object id.
 

@@ -33,6 +33,12 @@ class Event(models.TextChoices):
     ACCESS_REVIEW_DUE = "access_review_due", "Access review is due"
     BREAK_GLASS = "break_glass", "Break-glass account used"
     NOBODY_DECIDES = "nobody_decides", "Nobody is left to decide"
+    COMMENTED = "commented", "Comment"
+    INFORMATION_NEEDED = "information_needed", "Information needed"
+    INFORMATION_GIVEN = "information_given", "Information given"
+    ZONE_DISPUTED = "zone_disputed", "Zone disputed"
+    DISPUTE_REMINDER = "dispute_reminder", "Reminder of a disputed zone"
+    DISPUTE_DECIDED = "dispute_decided", "Dispute of a zone decided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,23 @@ WORDS: dict[Event, Words] = {
     Event.BREAK_GLASS: Words(
         "{account} signed in with a password",
         "The break-glass account {account} was used at {at}. If nobody of you knows why, treat it as an incident.",
+    ),
+    Event.COMMENTED: Words("{number}: a comment of {author}", "{author} wrote about {name}: {text}"),
+    Event.INFORMATION_NEEDED: Words(
+        "{number}: {author} asks you something",
+        "Before they decide on {name}, {author} wants to know: {text} The request waits until you have answered.",
+    ),
+    Event.INFORMATION_GIVEN: Words("{number}: {author} has answered", "{author} answered about {name}: {text}"),
+    Event.ZONE_DISPUTED: Words(
+        "{number}: the zone is disputed",
+        "{requester} finds {wanted} right for {name}, which the rules put in Zone {zone}. Please decide before {due}.",
+    ),
+    Event.DISPUTE_REMINDER: Words(
+        "Reminder: the zone of {number} is still disputed",
+        "{requester} finds {wanted} right for {name}, which the rules put in Zone {zone}. It is due at {due}.",
+    ),
+    Event.DISPUTE_DECIDED: Words(
+        "{number}: your dispute of the zone is decided", "{decider} has decided on {name}. {became} {comment}"
     ),
     Event.NOBODY_DECIDES: Words(
         "{number} has nobody left to decide",

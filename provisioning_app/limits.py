@@ -65,7 +65,7 @@ def reserve_creation(run_id: UUID, tenant_id: UUID, settings: Settings) -> datet
     locked_tenant(tenant_id)
     now = database_clock.now()
     if _creations_of_day(tenant_id, now, besides=run_id) >= settings.creations_per_day:
-        return _midnight(now) + timedelta(days=1)
+        return midnight(now) + timedelta(days=1)
     ProvisioningRun.objects.filter(pk=run_id).update(creation_started_at=now)
     return None
 
@@ -77,12 +77,13 @@ def place_in_queue(approved_on: datetime, tenant_id: UUID) -> int:
 
 
 def _creations_of_day(tenant_id: UUID, now: datetime, besides: UUID | None = None) -> int:
-    begin = _midnight(now)
+    begin = midnight(now)
     runs = ProvisioningRun.objects.filter(
         tenant=tenant_id, creation_started_at__gte=begin, creation_started_at__lt=begin + timedelta(days=1)
     )
     return (runs.exclude(pk=besides) if besides else runs).count()
 
 
-def _midnight(now: datetime) -> datetime:
+def midnight(now: datetime) -> datetime:
+    """Return the beginning of the day of creations, which is counted in UTC."""
     return datetime.combine(now.date(), time(), now.tzinfo)

@@ -11,7 +11,7 @@ from core_app import database_clock
 from provisioning_app import plan
 from provisioning_app.choices import LIVE_ROLLBACKS, EnvironmentStatus, RemoteState, RunStatus
 from provisioning_app.models import Environment, ProvisioningRun
-from requests_app.models import EnvironmentRequest
+from requests_app.models import EnvironmentRequest, LegalHold
 from requests_app.permissions import may_retry
 
 DELETABLE_FOR: Final = timedelta(minutes=5)
@@ -82,7 +82,7 @@ def options(request: EnvironmentRequest, user: User) -> frozenset[Choice]:
     if row is not None and (row.status != EnvironmentStatus.PROVISIONING or _is_being_deleted(row)):
         return frozenset()
     choices = point_of(run).choices
-    if row is None or not is_young(row, database_clock.now()):
+    if row is None or not is_young(row, database_clock.now()) or LegalHold.objects.on(request.pk).exists():
         choices -= {Choice.DELETE}
     return choices
 

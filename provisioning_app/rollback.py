@@ -31,7 +31,7 @@ from provisioning_app.limits import locked_tenant
 from provisioning_app.matrix import DELETABLE_FOR, Choice, environment_of, is_young, last_run, options, point_of
 from provisioning_app.models import Environment, ProvisioningRun, Rollback
 from provisioning_app.steps.outcome import tag_of
-from requests_app.models import EnvironmentRequest
+from requests_app.models import EnvironmentRequest, LegalHold
 from requests_app.permissions import require_retry
 from requests_app.services.rows import locked
 
@@ -160,12 +160,25 @@ def _pass(rollback: Rollback) -> float:
         raise _NotDeletedError(f"The environment still exists after {rollback.attempts} attempts to delete it.")
     if obstacle := _obstacle(rollback.run, rollback.environment):
         raise _NotDeletedError(obstacle)
-    rollback.attempts += 1
-    _write(rollback, status=RollbackStatus.DELETING, attempts=rollback.attempts)
+    _intend(rollback)
     reason = f"Deleted by ELM rollback of {rollback.request.request_number}"
     started = RollbackBapClient(cloud).delete_environment(rollback.environment.environment_id, reason)
     _write(rollback, operation_url=started.operation_url or "")
     return min(started.retry_after or _LOOK_AGAIN_SECONDS, 2 * _LOOK_AGAIN_SECONDS)
+
+
+@transactional
+def _intend(rollback: Rollback) -> None:
+    """Write down that the deletion is asked for now, unless somebody has just placed the request under legal hold.
+
+    Raises:
+        _NotDeletedError: somebody has.
+    """
+    locked(rollback.request_id)  # whoever places a hold waits here, or was first
+    if obstacle := LegalHold.objects.obstacle(rollback.request_id):
+        raise _NotDeletedError(obstacle)
+    rollback.attempts += 1
+    _write(rollback, status=RollbackStatus.DELETING, attempts=rollback.attempts)
 
 
 def _is_running(cloud: Cloud, rollback: Rollback) -> bool:
@@ -190,6 +203,8 @@ def _obstacle(run: ProvisioningRun, row: Environment) -> str:
     Raises:
         CloudError: it could not be found out.
     """
+    if held := LegalHold.objects.obstacle(run.request_id):
+        return held
     now = database_clock.now()
     if not is_young(row, now):
         return "It was created more than five minutes ago."

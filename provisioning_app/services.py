@@ -31,7 +31,7 @@ from provisioning_app.retries import retry
 from provisioning_app.rollback import advance as advance_rollback
 from provisioning_app.rollback import initiate_rollback
 from provisioning_app.steps.outcome import AttemptFailedError, Done, StepFailedError
-from provisioning_app.tenants import halt, resume
+from provisioning_app.tenants import halt, halt_where_the_log_is_refused, resume
 from requests_app import services as requests
 from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
@@ -48,6 +48,7 @@ __all__ = [
     "due_rollbacks",
     "due_runs",
     "halt",
+    "halt_where_the_log_is_refused",
     "initiate_rollback",
     "quarantine",
     "release_quarantine",

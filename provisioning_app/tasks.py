@@ -38,7 +38,8 @@ def roll_back(rollback_id: str) -> None:
 @shared_task(name="provisioning_app.tasks.tick")
 @tenancy.everywhere("due runs of every tenant")
 def tick() -> None:
-    """Wake every due run and rollback; comes once a second."""
+    """Wake every due run and rollback, unless the log says that this is not the latest database; once a second."""
+    services.halt_where_the_log_is_refused()
     for run_id in services.due_runs():
         advance.apply_async((str(run_id),), expires=10)
     services.wake_rotations()

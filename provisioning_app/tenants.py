@@ -1,4 +1,4 @@
-"""Halt and resume a tenant's provisioning when its credentials are refused; other tenants go on."""
+"""Halt and resume a tenant's provisioning when its credentials, or its log, are refused; other tenants go on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from accounts_app.scope import scope_of
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
 from audit_app.log import record
+from audit_app.models import LogTree
 from core_app.doorbell import ring
 from core_app.errors import DomainError, PermissionRefused
 from core_app.text import clean, has_content
@@ -39,9 +40,19 @@ def halt(tenant_id: UUID, reason: str) -> None:
     )
 
 
+def halt_where_the_log_is_refused() -> None:
+    """Halt the tenants whose log its signer refuses: a backup was restored in silence, or the log was rewritten.
+
+    What the log has forgotten was done at Microsoft all the same. Somebody accepts the restore, then resumes.
+    """
+    refused = LogTree.objects.exclude(refused_because="").filter(tenant__halted_reason="")
+    for tree in refused:
+        halt(tree.tenant_id, f"The log is not signed for any more. {tree.refused_because}")
+
+
 @transactional
 def resume(tenant_id: UUID, *, by: User, reason: str) -> Tenant:
-    """Start dispatching again after the credentials were mended.
+    """Start dispatching again after the credentials were mended, or a restore was accepted.
 
     Raises:
         PermissionRefused: for anyone but an operator of the tenant.

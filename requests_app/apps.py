@@ -1,4 +1,4 @@
-"""The requests app and the trigger that keeps state and log together."""
+"""The requests app, the trigger that keeps state and log together, and those that keep what is under legal hold."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from django.apps import AppConfig
 
-from audit_app.triggers import StateFollowsLog, Trigger
+from audit_app.triggers import AppendOnly, StateFollowsLog, Trigger
 from requests_app.choices import State
+from requests_app.holds import OF_REQUESTS, kept_under_hold
 
 
 class RequestsConfig(AppConfig):
@@ -23,4 +24,6 @@ class RequestsConfig(AppConfig):
             log_column="environment_request_id",
             first_state=State.DRAFT.value,
         ),
+        *kept_under_hold(OF_REQUESTS),
+        AppendOnly("requests_app_requestcomment"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from django.db import transaction
 
@@ -17,6 +18,8 @@ from requests_app.choices import LOCATION
 from requests_app.models import EnvironmentRequest
 
 ANSWER_SECONDS: Final = 10.0  # for everything together: a person waits for it in the browser
+SEARCH_SECONDS: Final = 4.0  # while somebody types
+MOST_GROUPS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,19 @@ class Directory:
     group: ResolvedGroup | None = None
     unavailable: str = ""
     unusable_locations: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search for groups found.
+
+    Attributes:
+        groups: Those that can guard an environment, by name.
+        unavailable: Why Microsoft Graph could not be asked, in words for the person who searches; empty when it could.
+    """
+
+    groups: tuple[ResolvedGroup, ...] = ()
+    unavailable: str = ""
 
 
 _ADVICE = {
@@ -66,6 +82,26 @@ def look_up(request: EnvironmentRequest) -> Directory:
     with deadline(ANSWER_SECONDS):
         group, unavailable = _group(tenant, named, str(request.pk)) if named else (None, "")
         return Directory(group, unavailable, _unusable_locations(tenant, str(request.pk)))
+
+
+def search_groups(tenant_id: UUID, beginning: str) -> Search:
+    """Return the security groups of a tenant whose name begins like this; at most ten.
+
+    Raises:
+        RuntimeError: inside a transaction, which must not wait for a network.
+    """
+    with transaction.atomic(durable=True):
+        tenant = Tenant.objects.get(pk=tenant_id)
+    try:
+        with deadline(SEARCH_SECONDS):
+            found = cloud_for(tenant, TenantIdentity.Purpose.DIRECTORY).graph.groups_named(beginning, MOST_GROUPS)
+    except CloudError as error:
+        reason = error.code or type(error).__name__
+        return Search(
+            unavailable=f"Microsoft Entra cannot be searched now ({error.service}: {reason}). "
+            "Type the exact name of the group or its object id and go on; it is looked up when you submit."
+        )
+    return Search(tuple(ResolvedGroup(group.id, clean(group.display_name)) for group in found))
 
 
 def _group(tenant: Tenant, named: str, correlation_id: str) -> tuple[ResolvedGroup | None, str]:

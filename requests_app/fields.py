@@ -84,6 +84,7 @@ RESULT: Final = Origin("the automation, when the environment is ready", _RESULT)
 FAILURE: Final = Origin("the automation, when it fails; empty once it goes on", _RESULT)
 CREATION: Final = Origin("the making of the draft")
 ANSWERS: Final = Origin("the classification of the answers")
+ZONE: Final = Origin("the answers, raised by the requester, or lowered by a Governance Lead who decides a dispute")
 SUBMISSION: Final = Origin("the submission")
 ROUTING: Final = Origin("the routing to those who decide")
 DOMAIN: Final = Origin("the routing; the next free one on a retry where others hold it")
@@ -98,7 +99,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("region", "er_region", ASKED, Tab.DETAILS),
     Column("business_unit", "", UNIT, Tab.DETAILS),
     Column("business_justification", "er_businessjustification", ASKED, Tab.DETAILS),
-    Column("zone", "er_zone", ANSWERS, Tab.DETAILS),
+    Column("zone", "er_zone", ZONE, Tab.DETAILS),
     Column("requester", "er_requester", CREATION, Tab.DETAILS),
     Column("created_at", "", CREATION, Tab.DETAILS),
     Column("requested_on", "er_requestedon", SUBMISSION, Tab.DETAILS),
@@ -108,6 +109,7 @@ COLUMNS: Final[tuple[Column, ...]] = (
     Column("has_financial_data", "", ASKED, Tab.CLASSIFICATION),
     Column("has_external_access", "", ASKED, Tab.CLASSIFICATION),
     Column("zone_rationale", "er_zonerationale", ASKED, Tab.CLASSIFICATION),
+    Column("raised_zone", "", ASKED, Tab.CLASSIFICATION),
     Column("security_group_name", "", GROUP, Tab.CLASSIFICATION),
     Column("security_group_id", "er_securitygroupid", GROUP, Tab.CLASSIFICATION),
     Column("zone_auto_flags", "er_zoneautoflags", ANSWERS, Tab.CLASSIFICATION),

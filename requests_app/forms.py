@@ -9,9 +9,9 @@ from django import forms
 
 from accounts_app.roles import Role
 from core_app.admin import VerbForm
+from core_app.text import MAX_TEXT
 from requests_app.fields import NEW, writable
 from requests_app.models import EnvironmentRequest
-from requests_app.services.drafts import MAX_TEXT
 
 FORM: Final = "form_token"  # tells one opened form from another
 
@@ -28,6 +28,7 @@ class RequestForm(VerbForm):
             "business_justification": "What the business needs the environment for: at least 20 characters.",
             "business_unit": "Your own unit, or one below it. It cannot be changed later.",
             "expected_users": "How many people will use it.",
+            "raised_zone": "You can ask for a stricter zone than the answers need, never for a less strict one.",
             "zone_rationale": "Needed for Zone 2 and 3: why these answers are right.",
             "security_group_name": "Needed for Zone 2 and 3: a Microsoft Entra security group, by name or object ID.",
             "security_group_id": "Leave empty when you give the name; it is looked up when you submit.",

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from accounts_app.models import BusinessUnit, User
-from accounts_app.roles import Role
+from accounts_app.roles import DECIDING_ROLES, Role
 from accounts_app.scope import scope_of
 from core_app.errors import PermissionRefused
 from gates_app import services as gates
-from requests_app.choices import State
+from gates_app.levels import Level
+from requests_app.choices import TERMINAL_STATES, State, Zone
 from requests_app.models import EnvironmentRequest
+from requests_app.zones import open_dispute_of
+
+IN_DISPUTE: Final = (
+    "The zone of {request} is in dispute: nothing of it changes until a Governance Lead has decided. "
+    "Take the dispute back to go on without it."
+)
 
 
 def creation_refusal(user: User) -> str | None:
@@ -33,14 +42,17 @@ def own_unit_refusal(user: User, unit: BusinessUnit, *, allowed: bool) -> str | 
 
 
 def may_edit(user: User, request: EnvironmentRequest) -> bool:
-    """Say whether a person may change the fields: only the requester, only in Draft."""
-    return request.state == State.DRAFT and request.requester_id == user.pk and user.is_active
+    """Say whether a person may change the fields: only the requester, only in Draft, unless its zone is in dispute."""
+    is_own_draft = request.state == State.DRAFT and request.requester_id == user.pk and user.is_active
+    return is_own_draft and open_dispute_of(request) is None
 
 
 def require_edit(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person may change the fields now."""
     if request.requester_id != user.pk:
         raise PermissionRefused(f"Only its requester changes {request}.")
+    if request.state == State.DRAFT and open_dispute_of(request):
+        raise PermissionRefused(IN_DISPUTE.format(request=request))
     if not may_edit(user, request):
         raise PermissionRefused(f"{request} is {request.get_state_display()}; its fields change only in Draft.")
 
@@ -56,6 +68,27 @@ def require_submit(user: User, request: EnvironmentRequest) -> None:
         raise PermissionRefused(f"Only its requester submits {request}.")
     if reason := creation_refusal(user):
         raise PermissionRefused(reason)
+
+
+def may_copy(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may make a new draft of what a request that they see says."""
+    return creation_refusal(user) is None
+
+
+def may_continue(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person is the one who fills in a draft; while its zone is in dispute, they only look at it."""
+    return request.state == State.DRAFT and request.requester_id == user.pk and creation_refusal(user) is None
+
+
+def require_dispute(user: User, request: EnvironmentRequest) -> None:
+    """Raise PermissionRefused unless the person may dispute the zone now: it is their draft, and not in dispute yet."""
+    require_submit(user, request)
+    require_edit(user, request)
+
+
+def may_dispute(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may ask for a lower zone than the request has."""
+    return may_submit(user, request) and request.zone > Zone.ZONE_1
 
 
 def may_withdraw(user: User, request: EnvironmentRequest) -> bool:
@@ -82,6 +115,37 @@ def may_decide(user: User, request: EnvironmentRequest) -> bool:
     return decision_refusal(user, request) is None
 
 
+def may_comment(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may add to the thread: its requester, and whoever decides for its business unit."""
+    is_open = request.state not in TERMINAL_STATES and (request.state != State.DRAFT or open_dispute_of(request))
+    if not is_open or not user.is_active or user.is_service_principal:
+        return False
+    scope = scope_of(user)
+    return request.requester_id == user.pk or any(scope.holds(role, request.business_unit) for role in DECIDING_ROLES)
+
+
+def require_comment(user: User, request: EnvironmentRequest) -> None:
+    """Raise PermissionRefused unless the person may add to the thread now."""
+    if not may_comment(user, request):
+        raise PermissionRefused(
+            f"{request} is {request.get_state_display()}; its requester and those who decide for "
+            f"{request.business_unit} write here from its submission until it has ended."
+        )
+
+
+def may_read_brief(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person reads the decision brief: it was routed, and they decide for its business unit."""
+    if request.gate is None or not user.has_perm("requests_app.decide_environmentrequest"):
+        return False
+    scope = scope_of(user)
+    return any(scope.holds(role, request.business_unit) for role in DECIDING_ROLES)
+
+
+def may_ask(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may ask the requester something before they decide: there is a stage that can wait."""
+    return request.gate is not None and request.gate.level != Level.L1 and may_decide(user, request)
+
+
 def may_retry(user: User, request: EnvironmentRequest) -> bool:
     """Say whether a person may retry failed provisioning."""
     return request.state == State.FAILED and _operates(user, request)
@@ -105,6 +169,34 @@ def require_share(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person may let colleagues read the request."""
     if not may_share(user, request):
         raise PermissionRefused(f"{request} is shared by its requester or a Governance Lead of its business unit.")
+
+
+def may_hold(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may place a request under legal hold; that is not lent by a delegation."""
+    if not user.has_perm("requests_app.hold_environmentrequest"):
+        return False
+    reach = scope_of(user).own.get(Role.COMPLIANCE_OFFICER)
+    return reach is not None and reach.covers(request.business_unit)
+
+
+def require_hold(user: User, request: EnvironmentRequest) -> None:
+    """Raise PermissionRefused unless the person may place the request under legal hold."""
+    if not may_hold(user, request):
+        raise PermissionRefused(
+            f"A legal hold on {request} is a matter of the {Role.COMPLIANCE_OFFICER} of its business unit."
+        )
+
+
+def may_release(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether a person may release a request from legal hold: nobody lets their own one go."""
+    return may_hold(user, request) and user.person_key != request.requester.person_key
+
+
+def require_release(user: User, request: EnvironmentRequest) -> None:
+    """Raise PermissionRefused unless the person may release the request from legal hold."""
+    require_hold(user, request)
+    if not may_release(user, request):
+        raise PermissionRefused(f"You have asked for {request}; another Compliance Officer releases it from its hold.")
 
 
 def _operates(user: User, request: EnvironmentRequest) -> bool:

@@ -12,14 +12,15 @@ from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest
 
 
-def staged_plan(request: EnvironmentRequest, settings: Settings) -> list[tuple[str, str]]:
+def staged_plan(request: EnvironmentRequest, settings: Settings, zone: Zone | None = None) -> list[tuple[str, str]]:
     """Return (setting, value) pairs for everything provisioning will apply.
 
     Args:
         request: The request as it will be decided on.
         settings: The tenant settings the run will pin.
+        zone: Another zone than the request's, to see what would differ.
     """
-    baseline = settings.baselines[request.zone]
+    baseline = settings.baselines[zone or request.zone]
     region = Region(request.region)
     return [
         ("Display name", request.environment_name),
@@ -42,8 +43,9 @@ def staged_plan(request: EnvironmentRequest, settings: Settings) -> list[tuple[s
 
 def content_hash(request: EnvironmentRequest, settings: Settings) -> str:
     """Return the SHA-256 over every field a requester can set, the zone and the staged plan."""
+    said = {name: getattr(request, name) for name in REQUESTED}
     content: dict[str, Any] = {
-        "fields": {name: getattr(request, name) for name in REQUESTED},
+        "fields": {name: value for name, value in said.items() if value is not None},
         "zone": int(Zone(request.zone)),
         "plan": staged_plan(request, settings),
     }

@@ -8,14 +8,16 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
+from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from accounts_app.admin import TenantReach, scope_for
+from accounts_app.admin import TenantReach, governed_tenants
 from accounts_app.models import BusinessUnit, Tenant
 from accounts_app.roles import Depth, Role
-from core_app.admin import HistoryAdmin, VerbForm, VerbFormAdmin, dialog_action
+from core_app.admin import ConfirmDialog, HistoryAdmin, VerbForm, VerbFormAdmin, dialog_action
 from sign_in_app.mappings import (
     Terms,
     confirm_mapping,
@@ -41,12 +43,8 @@ class MappingForm(VerbForm):
         help_texts: ClassVar[dict[str, str]] = {
             "business_unit": "Over which unit they hold the role; without one, over the whole tenant. "
             "For requesters: the unit for which they ask.",
-            "depth": "On a unit: this unit alone, or those below it too.",
+            "depth": "Where the role is over a unit; over the whole tenant, and for requesters, it says nothing.",
         }
-
-
-class YesDialog(BaseDialogForm):
-    """Asks for nothing but a yes."""
 
 
 @admin.register(GroupMapping)
@@ -57,7 +55,16 @@ class GroupMappingAdmin(VerbFormAdmin, TenantReach, HistoryAdmin):
     list_filter = ("role",)
     search_fields = ("group_name",)
     ordering = ("group_name", "id")
-    fields = ("tenant", "group_id", "group_name", "role", "business_unit", "depth")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": ("tenant", "group_id", "group_name", "role", "business_unit", "depth"),
+                "description": "A proposal: it counts once another Governance Lead has confirmed it.",
+            },
+        ),
+    )
+    shown = ("tenant", "group_id", "group_name", "role", "over", "status")
     actions_detail: ClassVar[tuple[str, ...]] = ("confirm", "end")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -66,28 +73,45 @@ class GroupMappingAdmin(VerbFormAdmin, TenantReach, HistoryAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Say whether the person governs a tenant."""
-        return super().has_add_permission(request) and bool(_governed(request))
+        return super().has_add_permission(request) and bool(governed_tenants(request))
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return the form's fields, or what is shown of a mapping."""
+        if obj is None:
+            return super().get_fieldsets(request, obj)
         who = ("proposed_by", "proposed_at", "confirmed_by", "confirmed_at", "ended_by", "ended_at")
-        return self.fields if obj is None else (*self.fields, *who)
+        return self.without_dead_links(request, obj, [(None, {"fields": (*self.shown, *who)})])
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
+        """Return what is shown of a mapping; a proposal is typed in."""
+        return (*super().get_readonly_fields(request, obj), "over", "status")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer no way from the form to tenants and units, which nobody adds or changes there."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(getattr(field, "widget", None), RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the tenants that the person governs, and their units."""
-        governed = _governed(request)
+        governed = governed_tenants(request)
         if db_field.name == "tenant":
             kwargs["queryset"] = Tenant.objects.filter(pk__in=governed)
             kwargs["initial"] = next(iter(governed)) if len(governed) == 1 else None
         if db_field.name == "business_unit":
             kwargs["queryset"] = BusinessUnit.objects.filter(tenant__in=governed)
-            kwargs["empty_label"] = "The whole tenant"
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "business_unit":
+            field.empty_label, field.label_from_instance = "The whole tenant", _indented
+        return field
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the depths that a unit has."""
+        """Offer the depths that a unit has, and no role before one was chosen."""
         if db_field.name == "depth":
-            kwargs["choices"] = [("", "As usual"), *((each.value, each.label) for each in (Depth.LOCAL, Depth.DEEP))]
+            kwargs["choices"] = [(Depth.LOCAL.value, "This unit alone"), (Depth.DEEP.value, "And the units below it")]
+        if db_field.name == "role":
+            kwargs["choices"] = [("", "Choose a role"), *Role.choices]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: GroupMapping, form: forms.ModelForm[Any], change: bool) -> None:
@@ -100,38 +124,30 @@ class GroupMappingAdmin(VerbFormAdmin, TenantReach, HistoryAdmin):
     @dialog_action(
         label="Confirm",
         icon="check",
-        form=YesDialog,
+        form=ConfirmDialog,
         offered=may_confirm_mapping,
         explained="Members of the group get the role with their next sign-in.",
+        variant=ActionVariant.SUCCESS,
     )
     def confirm(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.visible(request, object_id)
-        return self.act(
-            request,
-            object_id,
-            lambda: confirm_mapping(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=f"{row} is in force.",
-        )
+        return self.run_verb(request, object_id, confirm_mapping, "{} is in force.")
 
     @dialog_action(
         label="End",
         icon="block",
-        form=YesDialog,
+        form=ConfirmDialog,
         offered=may_end_mapping,
         explained="Whoever holds the role because of this mapping loses it at once.",
+        variant=ActionVariant.DANGER,
     )
     def end(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.visible(request, object_id)
-        return self.act(
-            request,
-            object_id,
-            lambda: end_mapping(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=f"{row} has ended.",
-        )
+        return self.run_verb(request, object_id, end_mapping, "{} has ended.")
 
     @display(description="Over")
     def over(self, row: GroupMapping) -> str:
-        return str(row.business_unit or "The whole tenant")
+        if row.business_unit is None:
+            return "The whole tenant"
+        return f"{row.business_unit}{' and the units below it' if row.depth == Depth.DEEP else ''}"
 
     @display(description="Status", label={"In force": "success", "Waits for a second person": "info", "Ended": ""})
     def status(self, row: GroupMapping) -> str:
@@ -140,6 +156,6 @@ class GroupMappingAdmin(VerbFormAdmin, TenantReach, HistoryAdmin):
         return "In force" if row.confirmed_at else "Waits for a second person"
 
 
-def _governed(request: HttpRequest) -> set[Any]:
-    reach = scope_for(request).own.get(Role.GOVERNANCE_LEAD)
-    return reach.tenants if reach else set()
+def _indented(unit: BusinessUnit) -> str:
+    """Return a unit's name, set in below the one it belongs to."""
+    return f"{'- ' * (unit.path.count('/') - 1)}{unit}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
+from accounts_app.services import create_account
 from audit_app.actions import Action, ActorType
-from audit_app.actors import SYSTEM, Actor
+from audit_app.actors import Actor
 from audit_app.log import record
 from core_app.errors import DomainError
 from core_app.transactions import transactional
@@ -84,12 +85,7 @@ def _create(tenant: Tenant, claims: Claims) -> User:
         )
     if not tenant.group_mappings.in_force().filter(group_id__in=claims.groups).exists():
         raise SignInRefusedError("None of your Entra groups has a role here. Ask a Governance Lead for one.")
-    person = User.objects.create_user(
-        claims.upn, display_name=claims.name[:200], tenant=tenant, entra_object_id=claims.object_id, is_staff=True
-    )
-    details = {"person": person.upn, "object_id": str(claims.object_id)}
-    record(Action.PERSON_CREATED, on=tenant, by=SYSTEM, details=details)
-    return person
+    return create_account(tenant, claims.upn, claims.object_id, display_name=claims.name)
 
 
 @transactional

@@ -8,6 +8,7 @@ from uuid import UUID
 from accounts_app.models import BusinessUnit, Tenant, User
 from accounts_app.roles import Depth, Role
 from accounts_app.services import governs
+from accounts_app.two_persons import is_proposer, refusals_recorded, require_second_person
 from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
@@ -64,19 +65,25 @@ def propose_mapping(tenant_id: UUID, terms: Terms, *, by: User) -> GroupMapping:
     return mapping
 
 
-@transactional
 def confirm_mapping(mapping_id: UUID, *, by: User) -> GroupMapping:
     """Put a mapping in force: members of the group get the role with their next sign-in.
 
     Raises:
-        PermissionRefused: for who proposed it, a second account of theirs, or who does not govern the tenant.
+        PermissionRefused: for who proposed it, a second account of theirs, or who does not govern the tenant; logged as
+            DecisionRefused.
         DomainError: it is confirmed or ended already.
     """
+    mapping = GroupMapping.objects.select_related("tenant").get(pk=mapping_id)
+    with refusals_recorded(mapping.tenant, by, confirm=str(mapping)):
+        return _confirm(mapping_id, by)
+
+
+@transactional
+def _confirm(mapping_id: UUID, by: User) -> GroupMapping:
     mapping = _locked(mapping_id, by)
     if mapping.confirmed_at:
         raise DomainError(f"{mapping} is confirmed already.")
-    if mapping.proposed_by.person_key == by.person_key:
-        raise PermissionRefused("A mapping is confirmed by a second person, not by who proposed it.")
+    require_second_person(by, mapping)
     mapping.confirmed_by, mapping.confirmed_at = by, clock.now()
     _record(Action.GROUP_MAPPING_CONFIRMED, mapping, by)
     mapping.save(update_fields=["confirmed_by", "confirmed_at"])
@@ -97,14 +104,14 @@ def end_mapping(mapping_id: UUID, *, by: User) -> GroupMapping:
     _record(Action.GROUP_MAPPING_ENDED, mapping, by, taken_from=losing)
     mapping.save(update_fields=["ended_by", "ended_at"])
     for given in mapping.grants.select_related("user"):
-        take_back(given)
+        take_back(given, by=person(by))
     return mapping
 
 
 def may_confirm_mapping(user: User, mapping: GroupMapping) -> bool:
     """Say whether a person may put a mapping in force."""
     waits = mapping.is_live and mapping.confirmed_at is None
-    return waits and mapping.proposed_by.person_key != user.person_key and governs(user, mapping.tenant)
+    return waits and not is_proposer(user, mapping) and governs(user, mapping.tenant)
 
 
 def may_end_mapping(user: User, mapping: GroupMapping) -> bool:

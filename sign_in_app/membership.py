@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from django.contrib.auth.models import Group
-
 from accounts_app.models import User
 from accounts_app.roles import Depth, Role
-from accounts_app.scope import scope_of
 from accounts_app.services import grant, revoke
 from audit_app.actions import Action
-from audit_app.actors import SYSTEM
+from audit_app.actors import SYSTEM, Actor
 from audit_app.log import record
 from core_app import clock
 from sign_in_app.models import GroupMapping, MappedGrant
@@ -40,44 +37,34 @@ def synchronise(user: User, groups: Collection[UUID]) -> None:
             "taken": sorted(_named(given.mapping) for given in lost),
         }
         record(Action.ROLES_SYNCHRONISED, on=tenant, by=SYSTEM, details=details)
-    for given in lost:  # first, so that what another group still gives is given again below
-        take_back(given)
     for mapping in new:
         MappedGrant.objects.create(mapping=mapping, user=user, since=clock.now())
-        _give(user, mapping)
+        if mapping.role == Role.REQUESTER and user.business_unit_id != mapping.business_unit_id:
+            user.business_unit = mapping.business_unit
+            user.save(update_fields=["business_unit"])
+    for given in lost:
+        take_back(given)
+    for mapping in wanted.values():  # also what a person took away meanwhile: the group decides
+        grant(user, Role(mapping.role), mapping.at, _depth(mapping), because=_because(mapping))
 
 
-def take_back(given: MappedGrant) -> None:
+def take_back(given: MappedGrant, *, by: Actor = SYSTEM) -> None:
     """Take a role away that a mapping gave, unless another mapping still gives the same."""
     mapping, user = given.mapping, given.user
     given.delete()
-    same = GroupMapping.objects.filter(
-        grants__user=user, role=mapping.role, business_unit=mapping.business_unit, depth=mapping.depth
-    )
-    if same.exists():
-        return
-    role = Role(mapping.role)
-    if role != Role.REQUESTER:
-        revoke(user, role, mapping.at, Depth(mapping.depth))
-    if role == Role.REQUESTER or role not in scope_of(user).own:
-        _leave(user, role)
+    same: dict[str, object] = {"role": mapping.role}
+    if mapping.role != Role.REQUESTER:  # a requester is one in whatever unit
+        same |= {"business_unit": mapping.business_unit, "depth": mapping.depth}
+    if not GroupMapping.objects.filter(grants__user=user, **same).exists():
+        revoke(user, Role(mapping.role), mapping.at, _depth(mapping), by=by, because=_because(mapping))
 
 
-def _leave(user: User, role: Role) -> None:
-    """Leave the role's Django group, which gives the permissions, when nothing of the role is left."""
-    if not GroupMapping.objects.filter(grants__user=user, role=role).exists():
-        user.groups.remove(Group.objects.get(name=role.value))
+def _depth(mapping: GroupMapping) -> Depth | None:
+    return Depth(mapping.depth) if mapping.depth else None
 
 
-def _give(user: User, mapping: GroupMapping) -> None:
-    role = Role(mapping.role)
-    if role != Role.REQUESTER:
-        grant(user, role, mapping.at, Depth(mapping.depth))
-        return
-    user.groups.add(Group.objects.get(name=role.value))
-    if user.business_unit_id != mapping.business_unit_id:
-        user.business_unit = mapping.business_unit
-        user.save(update_fields=["business_unit"])
+def _because(mapping: GroupMapping) -> str:
+    return f"Entra group {mapping.group_name} ({mapping.group_id})"
 
 
 def _named(mapping: GroupMapping) -> str:

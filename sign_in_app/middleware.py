@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from accounts_app.models import User
+from core_app.live import page_shown
 from sign_in_app import sessions
 
 
@@ -43,7 +44,7 @@ def _sign_in_first(request: HttpRequest, reason: str) -> HttpResponse:
     logout(request)
     request._messages = default_storage(request)  # type: ignore[attr-defined]  # their middleware comes after us
     messages.info(request, reason)
-    back = request.get_full_path() if request.method == "GET" else reverse("admin:index")
+    back = page_shown(request) if request.method == "GET" else reverse("admin:index")
     address = f"{reverse('admin:login')}?{urlencode({'next': back})}"
     if "HX-Request" in request.headers:
         answer = HttpResponse(headers={"HX-Redirect": address})

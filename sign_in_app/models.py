@@ -41,6 +41,8 @@ class GroupMapping(models.Model):
     objects: ClassVar[GroupMappingQuerySet] = GroupMappingQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
+        verbose_name = "role by Entra group"
+        verbose_name_plural = "roles by Entra group"
         ordering = ["tenant", "group_name", "proposed_at"]
         default_permissions = ("add", "view")
         constraints = [

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from accounts_app.models import User
 from accounts_app.step_up import is_fresh
 from core_app import clock
+from core_app.live import is_background
 from sign_in_app import break_glass
 from sign_in_app.entra.claims import SignInRefusedError
 
@@ -69,7 +70,7 @@ def why_ended(request: HttpRequest) -> str | None:
         return f"A session ends after {settings.SESSION_HOURS} hours. Please sign in again."
     if now - seen > timedelta(minutes=settings.SESSION_IDLE_MINUTES):
         return f"You were away for more than {settings.SESSION_IDLE_MINUTES} minutes. Please sign in again."
-    if now - seen > _WRITE_EVERY:
+    if now - seen > _WRITE_EVERY and not is_background(request):
         request.session[SEEN] = _written(now)
     return None
 

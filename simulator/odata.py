@@ -6,7 +6,8 @@ from typing import Any
 
 Row = dict[str, Any]
 _CONDITION = re.compile(
-    r"\s*(?P<field>[\w/]+)\s+(?P<operator>eq|ne)\s+(?P<value>'(?:[^']|'')*'|[^\s()]+)\s*(?P<join>and\b|$)",
+    r"\s*(?:startswith\(\s*(?P<begun>[\w/]+)\s*,\s*(?P<beginning>'(?:[^']|'')*')\s*\)"
+    r"|(?P<field>[\w/]+)\s+(?P<operator>eq|ne)\s+(?P<value>'(?:[^']|'')*'|[^\s()]+))\s*(?P<join>and\b|$)",
     re.IGNORECASE,
 )
 
@@ -16,16 +17,24 @@ class FilterError(ValueError):
 
 
 def parse_filter(text: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Turn `a eq 'x' and b ne null` into a predicate over rows."""
-    conditions: list[tuple[str, bool, str | None]] = []
+    """Turn `a eq 'x' and b ne null and startswith(c,'y')` into a predicate over rows."""
+    conditions: list[Callable[[Mapping[str, Any]], bool]] = []
     position, join = 0, "and"
     while join:
         found = _CONDITION.match(text, position)
         if not found:
             raise FilterError(f"Invalid filter clause at position {position} in '{text}'.")
-        conditions.append((found["field"], found["operator"].lower() == "eq", _literal(found["value"])))
+        conditions.append(_condition(found))
         position, join = found.end(), found["join"]
-    return lambda row: all((_comparable(_field(row, name)) == value) is equal for name, equal, value in conditions)
+    return lambda row: all(condition(row) for condition in conditions)
+
+
+def _condition(found: re.Match[str]) -> Callable[[Mapping[str, Any]], bool]:
+    if found["begun"]:
+        name, beginning = found["begun"], _literal(found["beginning"]) or ""
+        return lambda row: (_comparable(_field(row, name)) or "").startswith(beginning)
+    name, equal, value = found["field"], found["operator"].lower() == "eq", _literal(found["value"])
+    return lambda row: (_comparable(_field(row, name)) == value) is equal
 
 
 def select(rows: Iterable[Row], query: Mapping[str, str]) -> list[Row]:

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from accounts_app.models import User
-from audit_app import triggers
+from audit_app import attempts, triggers
 from core_app import clock as core_clock
 from core_app.clock import ManualClock
 from tests.assurance.items import item_of
@@ -123,6 +123,13 @@ def signer(monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(settings, "LOG_SIGNER_FOLDER", host / "signer")
     monkeypatch.setattr(settings, "LOG_ANCHOR_FOLDER", host / "anchors")
     return host
+
+
+@pytest.fixture(autouse=True)
+def no_attempt_of_another_test() -> Iterator[None]:
+    """Forget refused writes on the log: their transaction ends with the test, and the next one has another log."""
+    yield
+    attempts.taken()
 
 
 @pytest.fixture(scope="session")

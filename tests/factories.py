@@ -57,6 +57,14 @@ def unit_of(tenant: Tenant, name: str) -> BusinessUnit:
     return tenant.business_units.get(name=name)
 
 
+def make_automation(role: Role, at: BusinessUnit | Tenant, depth: Depth | None = None) -> User:
+    """Create an account that turned out to be a service principal when it held a role of people already."""
+    user = make_user(role, at, depth)
+    User.objects.filter(pk=user.pk).update(is_service_principal=True)
+    user.refresh_from_db()
+    return user
+
+
 def make_user(
     role: Role | None = None, at: BusinessUnit | Tenant | None = None, depth: Depth | None = None, **fields: Any
 ) -> User:
@@ -75,10 +83,10 @@ def make_user(
         values.setdefault("tenant", at if isinstance(at, Tenant) else at.tenant)
         values.setdefault("business_unit", None if isinstance(at, Tenant) else at)
     user = User.objects.create_user(f"{word}.{number}@contoso.example", PASSWORD, **values)
-    if role == Role.REQUESTER:
-        user.groups.add(Group.objects.get(name=role.value))
-    elif role is not None and at is not None:
+    if role is not None and at is not None:
         grant(user, role, at, depth)
+    elif role is not None:  # of no tenant yet, in which a role could be held
+        user.groups.add(Group.objects.get(name=role.value))
     return user
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db.models import Model
 from django.http import HttpResponse
-from django.test import Client
-from django.urls import reverse
+from django.test import Client, RequestFactory
+from django.urls import resolve, reverse
+from django.utils.html import strip_tags
 
 from accounts_app.models import User
 from requests_app.models import EnvironmentRequest
@@ -52,3 +54,19 @@ def told(response: HttpResponse, user: User) -> list[str]:
 def state_of(request: EnvironmentRequest) -> int:
     """Return where the request stands in the database."""
     return EnvironmentRequest.objects.values_list("state", flat=True).get(pk=request.pk)
+
+
+def rows_behind(user: User, address: str) -> int:
+    """Return how many rows a filtered list has for a person; counted by its screen, without painting the page."""
+    match = resolve(urlsplit(address).path)
+    screen = match.func.model_admin  # type: ignore[attr-defined]
+    request = RequestFactory().get(address)
+    request.user, request.resolver_match = user, match
+    assert screen.has_view_permission(request)
+    return screen.get_changelist_instance(request).result_count
+
+
+def tabs_of(user: User, **query: object) -> list[dict[str, Any]]:
+    """Return the tabs above the list of requests, as a person sees them."""
+    [tabs] = client_of(user).get(reverse(LIST), query).context["tab_list"]
+    return [{**tab, "title": strip_tags(str(tab["title"]))} for tab in tabs["items"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,15 +9,17 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
-from accounts_app import people
+from accounts_app import people, services
 from accounts_app.admin.scoped import ReadOnlyHistory, TenantScoped
 from accounts_app.models import BusinessUnit, Tenant, TenantIdentity, User
-from core_app.admin import dialog_action
+from core_app.admin import ReasonDialog, dialog_action
 
 
 @admin.register(Tenant)
@@ -57,15 +58,26 @@ class BusinessUnitAdmin(ReadOnlyHistory):
         return q
 
 
-class WhyDialog(BaseDialogForm):
-    """Asks for the reason that the log keeps."""
+class RevokeRoleDialog(ReasonDialog):
+    """Asks which of the roles that a person holds, and why."""
 
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=500)
+    field_order = ("lost", "reason")
+    lost = forms.ChoiceField(label="Role", widget=UnfoldAdminSelectWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        person = User.objects.filter(pk=self.object_id).first()
+        self.held = {each.key: each for each in services.roles_of(person)} if person else {}
+        self.fields["lost"].choices = [(key, str(each)) for key, each in self.held.items()]
+
+    def clean_lost(self) -> services.HeldRole:
+        """Return the role that was chosen."""
+        return self.held[self.cleaned_data["lost"]]
 
 
 @admin.register(User)
 class UserAdmin(ReadOnlyHistory):
-    list_display = ("display_name", "upn", "business_unit", "roles", "is_active", "is_service_principal")
+    list_display = ("display_name", "upn", "business_unit", "roles", "account")
     list_select_related = ("business_unit",)
     list_filter = (("business_unit", admin.RelatedOnlyFieldListFilter), "is_active", "is_service_principal")
     search_fields = ("display_name", "upn")
@@ -77,63 +89,81 @@ class UserAdmin(ReadOnlyHistory):
         "tenant",
         "business_unit",
         "manager",
-        "role_names",
+        "held_roles",
         "entra_object_id",
-        "is_active",
-        "is_service_principal",
+        "account",
         "last_login",
     )
-    readonly_fields = ("role_names",)
-    actions_detail: ClassVar[tuple[str, ...]] = ("end_sessions", "deactivate", "reactivate")
+    readonly_fields = ("held_roles", "account")
+    actions_detail: ClassVar[tuple[str, ...]] = ("end_sessions", "revoke_role", "deactivate", "reactivate")
 
     @dialog_action(
         label="Sign out everywhere",
         icon="logout",
-        form=WhyDialog,
+        form=ReasonDialog,
         offered=people.may_end_sessions,
         explained="Every session of this person ends with their next click. They may sign in again.",
     )
     def end_sessions(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._tell(people.end_sessions, request, form, object_id, "{} is signed out everywhere.")
+        return self.run_verb(
+            request, object_id, people.end_sessions, "{} is signed out everywhere.", reason=form.cleaned_data["reason"]
+        )
+
+    @dialog_action(
+        label="Take a role away",
+        icon="remove_moderator",
+        form=RevokeRoleDialog,
+        offered=services.may_revoke_role,
+        explained="It stops counting with their next click. What an Entra group gives comes back with a new sign-in, "
+        "unless they leave the group or its mapping is ended (Roles by Entra group).",
+    )
+    def revoke_role(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        lost, reason = form.cleaned_data["lost"], form.cleaned_data["reason"]
+        done = f"{{}} is no longer {lost}."
+        return self.run_verb(request, object_id, services.revoke_role, done, lost=lost, reason=reason)
 
     @dialog_action(
         label="Deactivate",
         icon="person_off",
-        form=WhyDialog,
+        form=ReasonDialog,
         offered=people.may_deactivate,
         explained="They cannot sign in any more, their sessions end, and what they were to decide goes to others.",
         variant=ActionVariant.DANGER,
     )
     def deactivate(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._tell(people.deactivate, request, form, object_id, "{} is deactivated.")
+        return self.run_verb(
+            request, object_id, people.deactivate, "{} is deactivated.", reason=form.cleaned_data["reason"]
+        )
 
     @dialog_action(
         label="Reactivate",
         icon="person_check",
-        form=WhyDialog,
+        form=ReasonDialog,
         offered=people.may_reactivate,
         explained="They may sign in again, with the roles they hold.",
     )
     def reactivate(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._tell(people.reactivate, request, form, object_id, "{} may sign in again.")
-
-    def _tell(
-        self, verb: Callable[..., User], request: HttpRequest, form: BaseDialogForm, object_id: str, done: str
-    ) -> HttpResponse:
-        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
-        return self.act(request, object_id, lambda: verb(row.pk, by=request.user, reason=reason), done=done.format(row))
+        return self.run_verb(
+            request, object_id, people.reactivate, "{} may sign in again.", reason=form.cleaned_data["reason"]
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the visible people with their roles, in two queries."""
         return super().get_queryset(request).prefetch_related("groups")
+
+    @display(description="Account", label={"Active": "success", "Deactivated": "danger", "Service principal": "info"})
+    def account(self, user: User) -> str:
+        if not user.is_active:
+            return "Deactivated"
+        return "Service principal" if user.is_service_principal else "Active"
 
     @display(description="Roles", label=True)
     def roles(self, user: User) -> list[str]:
         return [group.name.removeprefix("ELM ") for group in user.groups.all()]
 
     @display(description="Roles")
-    def role_names(self, user: User) -> str:
-        return ", ".join(group.name for group in user.groups.all())
+    def held_roles(self, user: User) -> str:
+        return format_html_join(mark_safe("<br>"), "{}", ((each,) for each in services.roles_of(user))) or "-"
 
 
 # Roles are one table in code, synchronised after every migration; the framework's own screen could only break that.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -18,6 +19,12 @@ def scope_for(request: HttpRequest) -> Scope:
     if not hasattr(request, "elm_scope"):
         request.elm_scope = scope_of(request.user)  # type: ignore[attr-defined, arg-type]
     return request.elm_scope  # type: ignore[attr-defined]
+
+
+def governed_tenants(request: HttpRequest) -> set[UUID]:
+    """Return the tenants that the signed-in person governs themselves."""
+    reach = scope_for(request).own.get(Role.GOVERNANCE_LEAD)
+    return reach.tenants if reach else set()
 
 
 class RoleScoped(GovernedAdmin):

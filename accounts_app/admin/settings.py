@@ -16,7 +16,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from accounts_app import services, tenant_settings
-from accounts_app.admin.scoped import TenantScoped, scope_for
+from accounts_app.admin.scoped import TenantScoped, governed_tenants
 from accounts_app.admin.settings_form import (
     BASED_ON,
     ConfirmSettingsDialog,
@@ -26,7 +26,6 @@ from accounts_app.admin.settings_form import (
     path_of,
 )
 from accounts_app.models import Tenant, TenantSettings
-from accounts_app.roles import Role
 from core_app.admin import VerbFormAdmin, dialog_action, readable
 from core_app.errors import InvalidInputError
 
@@ -75,7 +74,7 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Say whether the person governs a tenant, whose settings they may propose."""
-        return request.user.has_perm("accounts_app.propose_tenantsettings") and bool(_governed(request))
+        return request.user.has_perm("accounts_app.propose_tenantsettings") and bool(governed_tenants(request))
 
     # The form
 
@@ -157,13 +156,7 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
         variant=ActionVariant.SUCCESS,
     )
     def confirm(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.visible(request, object_id)
-        return self.act(
-            request,
-            object_id,
-            lambda: services.confirm_settings(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=f"{row} are in force.",
-        )
+        return self.run_verb(request, object_id, services.confirm_settings, "{} are in force.")
 
     @dialog_action(
         label="Refuse",
@@ -174,12 +167,8 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
         variant=ActionVariant.DANGER,
     )
     def reject(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
-        return self.act(
-            request,
-            object_id,
-            lambda: services.reject_settings(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=f"{row} are refused.",
+        return self.run_verb(
+            request, object_id, services.reject_settings, "{} are refused.", reason=form.cleaned_data["reason"]
         )
 
     # Columns
@@ -218,10 +207,5 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
         return readable(rows)
 
 
-def _governed(request: HttpRequest) -> set[Any]:
-    reach = scope_for(request).own.get(Role.GOVERNANCE_LEAD)
-    return reach.tenants if reach else set()
-
-
 def _tenants(request: HttpRequest) -> list[Tenant]:
-    return list(Tenant.objects.filter(pk__in=_governed(request)).order_by("name"))
+    return list(Tenant.objects.filter(pk__in=governed_tenants(request)).order_by("name"))

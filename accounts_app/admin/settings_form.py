@@ -14,7 +14,6 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
@@ -23,8 +22,7 @@ from accounts_app.models import TenantSettings
 from accounts_app.services import settings_changes
 from accounts_app.setting_kinds import Choice, Kind, Number, Several, Switch, Text
 from accounts_app.tenant_settings import KINDS, in_words, title
-from core_app.admin import VerbForm, readable
-from core_app.text import has_content
+from core_app.admin import ReasonDialog, VerbForm, readable
 
 BASED_ON: Final = "based_on"  # the version in force that the form was filled with
 _NEXT: Final = "|"  # between the names of an order, in a form's value
@@ -129,17 +127,7 @@ class ConfirmSettingsDialog(BaseDialogForm):
         return {"changes": readable(settings_changes(TenantSettings.objects.get(pk=object_id)))}
 
 
-class RejectSettingsDialog(ConfirmSettingsDialog):
+class RejectSettingsDialog(ConfirmSettingsDialog, ReasonDialog):
     """Shows what would change, and asks why it shall not."""
 
-    reason = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        max_length=2000,
-        help_text="Say why; it is kept in the log, and who proposed them reads it.",
-    )
-
-    def clean_reason(self) -> str:
-        """Refuse a reason of nothing but white space or invisible characters."""
-        if not has_content(self.cleaned_data["reason"]):
-            raise forms.ValidationError("Say why; it is kept in the log, and who proposed them reads it.")
-        return str(self.cleaned_data["reason"])
+    wanted = "Say why; it is kept in the log, and who proposed them reads it."

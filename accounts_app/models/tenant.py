@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.lookups import GreaterThanOrEqual
 from simple_history.models import HistoricalRecords
 
+from accounts_app.models.stored_number import StoredNumber
 from accounts_app.roles import Depth, row_permissions
+from accounts_app.tenant_settings import LEAST_RETENTION_YEARS
 from audit_app.log import Chain
 from core_app.ids import new_id
 
@@ -94,6 +97,13 @@ class TenantSettings(models.Model):
                 condition=models.Q(rejected_at__isnull=True)
                 | (models.Q(confirmed_at__isnull=True, rejected_by__isnull=False) & ~models.Q(rejection_reason="")),
                 name="refused_settings_say_who_and_why",
+            ),
+            *(
+                models.CheckConstraint(
+                    condition=models.Q(GreaterThanOrEqual(StoredNumber("values", "retention_years", str(zone)), years)),
+                    name=f"zone_{zone}_is_kept_for_{years}_years",
+                )
+                for zone, years in LEAST_RETENTION_YEARS.items()
             ),
         ]
 

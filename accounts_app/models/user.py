@@ -61,6 +61,10 @@ class User(AbstractUser):
     USERNAME_FIELD = "upn"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
+    class Meta(AbstractUser.Meta):
+        verbose_name = "person"
+        verbose_name_plural = "people"
+
     def __str__(self) -> str:
         return self.display_name or self.upn
 

@@ -1,4 +1,4 @@
-"""Walk the log and say what does not hold: chains, tree, signatures, anchors, and each request's state."""
+"""Walk the log and say what does not hold: chains, tree, signatures, anchors, time stamps, states and holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from django.db.models import Q
 from audit_app.verify.chains import verify_chains
 from audit_app.verify.heads import tenants_outside
 from audit_app.verify.report import Finding, Report
-from audit_app.verify.states import verify_states
+from audit_app.verify.states import verify_holds, verify_states
+from audit_app.verify.times import verify_timestamps
 from audit_app.verify.trees import TreeWalk, trees
 
 __all__ = ["Finding", "Report", "verify_log"]
@@ -18,7 +19,7 @@ __all__ = ["Finding", "Report", "verify_log"]
 
 def verify_log(tenant_id: UUID | None = None, using: str = DEFAULT_DB_ALIAS) -> Report:
     """Verify every chain from its first entry to its head, every tenant's tree against all that was ever signed for
-    it, and every subject's state against the fold of its log.
+    it, and every subject's state and legal holds against the fold of its log.
 
     Args:
         tenant_id: Only this tenant's; everything when None.
@@ -34,10 +35,12 @@ def verify_log(tenant_id: UUID | None = None, using: str = DEFAULT_DB_ALIAS) -> 
         walk = TreeWalk(tree, using, outside=outside).walk()
         known |= walk.known
         report.add_walk(walk)
+        report.add(verify_timestamps(tree, using, outside=outside))
     if outside:
         report.add(_lost(tenants_outside() - seen, tenant_id))
     report.add(verify_chains(theirs, using, known, report))
     report.add(verify_states(theirs, using))
+    report.add(verify_holds(theirs, using))
     return report
 
 

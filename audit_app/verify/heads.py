@@ -9,7 +9,7 @@ from heapq import merge
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from audit_app import anchors, keys, witness
 from audit_app.models import Anchor, Checkpoint, LogTree
@@ -114,14 +114,12 @@ class Heads:
                 self.findings.append(Finding("UNANCHORED_TAIL", where, str(error), is_informational=True))
 
     def _anchored_in(self, store: anchors.AnchorStore, first: int) -> Iterator[Head]:
-        known = Anchor.objects.using(self.using).filter(tenant=self.tree.tenant_id, place=store.place)
-        newest = known.order_by("-anchored_at").values_list("name", flat=True)[:_PUT_ELSEWHERE]
-        names = {*newest, *store.names(anchors.folder_of(self.tree.tenant_id))}
-        for name in sorted(names, key=_size_in):
+        names = names_in(store, self.tree, anchors.NOTE, self.using)
+        for name in sorted(names, key=size_in):
             if not anchors.is_name(name, self.tree.tenant_id):
                 self.findings.append(Finding("MODIFIED", name[:300], "This is no name of an anchor of this log."))
                 continue
-            if _size_in(name) < first:
+            if size_in(name) < first:
                 continue
             content = store.read(name)
             if content is None:
@@ -169,6 +167,18 @@ def tenants_outside() -> set[UUID]:
     return witness.remembered()
 
 
-def _size_in(name: str) -> int:
+def names_in(store: anchors.AnchorStore, tree: LogTree, ending: str, using: str) -> set[str]:
+    """Return the names of a tenant's anchors in a store: those it lists, and those the database knows of.
+
+    Among the notes is what ends like nothing that is ever put there: it is a finding, and not passed over.
+    """
+    is_one = Q(name__endswith=ending) if ending != anchors.NOTE else ~Q(name__endswith=anchors.STAMP)
+    known = Anchor.objects.using(using).filter(is_one, tenant=tree.tenant_id, place=store.place)
+    newest = known.order_by("-anchored_at").values_list("name", flat=True)[:_PUT_ELSEWHERE]
+    return {*newest, *store.names(anchors.folder_of(tree.tenant_id), ending)}
+
+
+def size_in(name: str) -> int:
+    """Return how many entries the anchor of that name is over; 0 when its name says nothing."""
     size = name.rpartition("/")[2].partition("-")[0]
     return int(size) if size.isdecimal() else 0

@@ -1,17 +1,19 @@
-"""The state of every request against the fold of its log."""
+"""The state of every request, and what holds it, against the fold of its log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 
+from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
 from audit_app.verify.report import Finding
 
 _CHUNK: Final = 2000
+_PLACED, _RELEASED = Action.LEGAL_HOLD_PLACED, Action.LEGAL_HOLD_RELEASED
 
 
 def verify_states(theirs: Q, using: str) -> Iterator[Finding]:
@@ -32,3 +34,20 @@ def verify_states(theirs: Q, using: str) -> Iterator[Finding]:
         yield Finding(
             "STATE_MISMATCH", f"request:{pk}", f"The request is in state {state}, its log says {folded or 'nothing'}."
         )
+
+
+def verify_holds(theirs: Q, using: str) -> Iterator[Finding]:
+    """Compare the legal holds in force on every request with those that its log placed and did not release."""
+    subject = ProvisioningLog._meta.get_field("environment_request").related_model
+    holds: Any = subject._meta.get_field("legal_holds").related_model
+    placed, released = (Count("pk", filter=Q(action=each)) for each in (_PLACED, _RELEASED))
+    entries = ProvisioningLog.objects.using(using).filter(theirs, action__in=(_PLACED, _RELEASED))
+    said = entries.order_by().values_list("environment_request").annotate(balance=placed - released)
+    rows = holds._base_manager.using(using).filter(theirs, released_at__isnull=True)
+    logged = {request: balance for request, balance in said if balance}
+    in_force = dict(rows.order_by().values_list("request").annotate(number=Count("pk")))
+    for pk in sorted(logged.keys() | in_force.keys(), key=str):
+        here, there = in_force.get(pk, 0), logged.get(pk, 0)
+        if here != there:
+            detail = f"Legal holds in force on the request: {here}; by its log: {there}."
+            yield Finding("STATE_MISMATCH", f"request:{pk}", detail)

@@ -186,6 +186,23 @@ class ActingAdmin(ModelAdmin):
             return HttpResponse(status=status, headers={"HX-Redirect": page})
         return HttpResponseRedirect(page)
 
+    def run_verb(
+        self, request: HttpRequest, object_id: str, verb: Callable[..., object], done: str, **said: Any
+    ) -> HttpResponse:
+        """Run a verb that takes the row's key, who does it and what they said, as ``act`` does.
+
+        Args:
+            request: Whose turn it is.
+            object_id: The row's key as it stands in the address.
+            verb: Called as ``verb(key, by=person, **said)``.
+            done: What to say when nothing was refused; its first ``{}`` is the row.
+            said: What the dialog asked for.
+        """
+        row = self.visible(request, object_id)
+        return self.act(
+            request, object_id, lambda: verb(row.pk, by=request.user, **said), done=done.replace("{}", str(row), 1)
+        )
+
     def label_of(self, field: str) -> str:
         """Return what people call a field."""
         known = {each.name: str(each.verbose_name) for each in self.opts.concrete_fields}

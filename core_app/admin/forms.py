@@ -10,12 +10,36 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core_app.errors import InvalidInputError, PermissionRefused
+from core_app.text import MAX_TEXT, has_content
 
 
 class ConfirmDialog(BaseDialogForm):
     """Asks for nothing but a yes."""
+
+
+class ReasonDialog(BaseDialogForm):
+    """Asks for a reason that must say something."""
+
+    wanted: ClassVar[str] = "Say why; it is kept in the log, and an examiner reads it."
+    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=MAX_TEXT)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].help_text = self.wanted
+
+    def clean_reason(self) -> str:
+        """Refuse a reason of nothing but white space or invisible characters."""
+        return with_content(self.cleaned_data["reason"], self.wanted)
+
+
+def with_content(text: str, message: str) -> str:
+    """Return the text, or raise a ValidationError with the message when nothing visible is in it."""
+    if not has_content(text):
+        raise forms.ValidationError(message)
+    return text
 
 
 class VerbForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -40,8 +40,8 @@ def _columns(records: Sequence[Mapping[str, Any]]) -> str:
         [
             format_html_join(
                 "",
-                '<td class="align-top pr-4" style="overflow-wrap: anywhere; min-width: 6rem">{}</td>',
-                ([readable(record[name])] for name in names),
+                '<td class="align-top pr-4" style="overflow-wrap: anywhere; min-width: {}rem">{}</td>',
+                ((6 if place else 8, readable(record[name])) for place, name in enumerate(names)),
             )
         ]
         for record in records

@@ -51,8 +51,8 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"name": "lost request", **_LIST, "drop_before": True, "nth": 5, "count": 1},
     {"name": "busy conflict", **_MANAGED, **_BUSY, "nth": 1, "count": 2},
     {"name": "busy conflict", **_MANAGED, "status": 409, "nth": 4, "count": 1},
-    {"name": "gateway error", "method": "GET", "host": "bap*", "html_502": True, "nth": 30, "count": 1},
-    {"name": "truncated answer", **_LIST, "truncated_json": True, "nth": 9, "count": 1},
+    {"name": "gateway error", "method": "GET", "host": "bap*", "html_502": True, "nth": 12, "count": 1},
+    {"name": "truncated answer", **_LIST, "truncated_json": True, "nth": 7, "count": 1},
 )
 
 

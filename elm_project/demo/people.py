@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
 from accounts_app.models import BusinessUnit, Tenant, TenantIdentity, User
@@ -24,6 +23,7 @@ Purpose = TenantIdentity.Purpose
 # What the demo shortens so that it can be watched; everything else keeps its default
 SHORTENED: Final = {"poll_interval_seconds": 1, "undo_window_seconds": 3}
 
+_WHY: Final = "One of the demo's people"
 _NAMESPACE: Final = UUID("d35e0000-0000-4000-8000-000000000001")
 IDENTITIES: Final = {
     Purpose.PROVISIONING: ("ELM-Provisioning-ServicePrincipal", "ELM-ServicePrincipal-Secret"),
@@ -253,9 +253,7 @@ def _people(tenant: Tenant, demo: DemoTenant, units: dict[str, BusinessUnit], ha
 
 
 def _grant(user: User, person: DemoPerson, tenant: Tenant, units: dict[str, BusinessUnit]) -> None:
-    if person.role == Role.REQUESTER:
-        user.groups.add(Group.objects.get(name=person.role.value))
-    elif person.role == Role.APPROVER:
-        grant(user, person.role, units[person.unit], Depth.DEEP)
+    if person.role == Role.APPROVER:
+        grant(user, person.role, units[person.unit], Depth.DEEP, because=_WHY)
     else:
-        grant(user, person.role, tenant)
+        grant(user, person.role, tenant, because=_WHY)

@@ -1,6 +1,8 @@
 """The screens of evidence."""
 
-from evidence_app.admin.access_reviews import AccessReviewAdmin, ReviewedTenantAdmin
-from evidence_app.admin.exports import ExportingTenantAdmin
+from evidence_app.admin.access_reviews import AccessReviewAdmin
+from evidence_app.admin.copies import EvidenceCopyAdmin
+from evidence_app.admin.questions import QuestioningTenantAdmin
+from evidence_app.admin.requests import EvidencedRequestAdmin
 
-__all__ = ["AccessReviewAdmin", "ExportingTenantAdmin", "ReviewedTenantAdmin"]
+__all__ = ["AccessReviewAdmin", "EvidenceCopyAdmin", "EvidencedRequestAdmin", "QuestioningTenantAdmin"]

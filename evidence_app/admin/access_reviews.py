@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -16,12 +17,11 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts_app.admin import ReadOnlyHistory, scope_for
 from accounts_app.models import Tenant
-from core_app.admin import ConfirmDialog, dialog_action, readable
+from core_app.admin import ConfirmDialog, dialog_action, readable, with_content
+from core_app.text import MAX_TEXT
 from evidence_app import reviews
 from evidence_app.models import AccessReview
 from provisioning_app.admin.tenants import ProvisionedTenantAdmin
-from requests_app.admin.dialogs import with_content
-from requests_app.services.drafts import MAX_TEXT
 
 _WANTED = "There are findings; say what becomes of each."
 
@@ -122,9 +122,9 @@ class AccessReviewAdmin(ReadOnlyHistory):
     def notes(self, review: AccessReview) -> str:
         return readable(review.document["notes"])
 
-    @display(description="Expected and effective")
+    @display(description="By table and role")
     def privileges(self, review: AccessReview) -> str:
-        return readable([_row(cell) for cell in review.document["tables"] if cell["expected"] or cell["effective"]])
+        return readable(list(_by_table(review.document["tables"])))
 
     @display(description="Grants of rows")
     def grants(self, review: AccessReview) -> str:
@@ -158,8 +158,27 @@ def _compared(each: dict[str, Any]) -> dict[str, str]:
     return {side: ", ".join(each[side]) or "nothing" for side in ("expected", "effective")}
 
 
-def _row(cell: dict[str, Any]) -> dict[str, str]:
-    return {"role": cell["role"], "table": cell["table"], **_compared(cell)}
+def _by_table(cells: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
+    """Yield what each role may do to a table, and where that is not what is expected, what is."""
+    roles = list(dict.fromkeys(cell["role"] for cell in cells))
+    rows: dict[str, dict[str, str]] = {}
+    for cell in cells:
+        row = rows.setdefault(cell["table"], dict.fromkeys(roles, ""))
+        row[cell["role"]] = ", ".join(cell["effective"])
+        if cell["expected"] != cell["effective"]:
+            row[cell["role"]] = (
+                f"{row[cell['role']] or 'nothing'} (expected: {', '.join(cell['expected']) or 'nothing'})"
+            )
+    for table, row in rows.items():
+        yield {"table": _plural(table), **{role.removeprefix("ELM "): verbs for role, verbs in row.items()}}
+
+
+def _plural(table: str) -> str:
+    """Return what people call the rows of a table, or its name when the program has it no longer."""
+    try:
+        return str(apps.get_model(table)._meta.verbose_name_plural)
+    except LookupError:
+        return table
 
 
 class ReviewedTenantAdmin(ProvisionedTenantAdmin):
@@ -173,13 +192,8 @@ class ReviewedTenantAdmin(ProvisionedTenantAdmin):
         explained="What every role may do is compared with what it should; the result is kept, to be signed.",
     )
     def review_access(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.visible(request, object_id)
-        return self.act(
-            request,
-            object_id,
-            lambda: reviews.take(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=f"Access in {row} is reviewed; sign the result under Access reviews.",
-        )
+        done = "Access in {} is reviewed; sign the result under Access reviews."
+        return self.run_verb(request, object_id, reviews.take, done)
 
 
 admin.site.unregister(Tenant)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Min
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import slugify
@@ -18,17 +18,15 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts_app.models import Tenant
+from audit_app import keys
 from audit_app.models import ProvisioningLog
 from core_app import clock
 from core_app.admin import page_action
-from core_app.errors import DomainError, PermissionRefused, SignInAgainError
 from evidence_app.admin.access_reviews import ReviewedTenantAdmin
+from evidence_app.admin.handing_out import hand_out, handed_out
 from evidence_app.downloads import open_export
-from evidence_app.folder import ARCHIVE
 from evidence_app.permissions import may_export
 from evidence_app.quarters import Quarter, quarters_between
-
-_FORBIDDEN, _CONFLICT = 403, 409
 
 
 class ExportForm(forms.Form):
@@ -59,7 +57,7 @@ class ExportingTenantAdmin(ReviewedTenantAdmin):
     @page_action(label="Export evidence", icon="download", offered=may_export)
     def export_evidence(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         tenant = self.visible(request, object_id)
-        quarters = _quarters_of(tenant)
+        quarters = quarters_of(tenant)
         if request.method != "POST":
             asked = {"quarter": request.GET.get("quarter")}
             return self._page(request, tenant, ExportForm(quarters, initial=asked))
@@ -67,19 +65,13 @@ class ExportingTenantAdmin(ReviewedTenantAdmin):
         if not form.is_valid():
             return self._page(request, tenant, form)
         quarter = form.cleaned_data["quarter"]
-        try:
-            package = open_export(tenant.pk, quarter, by=request.user)  # type: ignore[arg-type]
-        except SignInAgainError as stale:
-            # No redirect: what a form's answer leads to must be ours (form-action), and this may lead to Microsoft
-            back = f"{request.path}?{urlencode({'quarter': quarter})}"
-            again = f"{reverse('sign_in_again')}?{urlencode({'next': back})}"
-            return self._page(request, tenant, form, status=_FORBIDDEN, refused=str(stale), sign_in_again=again)
-        except PermissionRefused as refused:
-            raise PermissionDenied(str(refused)) from refused
-        except DomainError as refused:
-            return self._page(request, tenant, form, status=_CONFLICT, refused=str(refused))
-        name = f"evidence-{slugify(tenant.name)}-{quarter}{ARCHIVE}"
-        return FileResponse(package, as_attachment=True, filename=name)
+
+        def made() -> HttpResponseBase:
+            evidence, package = open_export(tenant.pk, quarter, by=request.user)  # type: ignore[arg-type]
+            return handed_out(evidence, package, f"evidence-{slugify(tenant.name)}-{quarter}")
+
+        back = f"{request.path}?{urlencode({'quarter': quarter})}"
+        return hand_out(made, partial(self._page, request, tenant, form), back=back)
 
     def _page(
         self, request: HttpRequest, tenant: Tenant, form: ExportForm, *, status: int = 200, **more: str
@@ -92,12 +84,14 @@ class ExportingTenantAdmin(ReviewedTenantAdmin):
             "original": tenant,
             "back": reverse("admin:accounts_app_tenant_change", args=[tenant.pk]),
             "form": form,
+            "signs": keys.store().is_here(),
             **more,
         }
         return TemplateResponse(request, "evidence_app/export_evidence.html", context, status=status)
 
 
-def _quarters_of(tenant: Tenant) -> list[Quarter]:
+def quarters_of(tenant: Tenant) -> list[Quarter]:
+    """Return the quarters of which a tenant has a log, the newest first."""
     first = ProvisioningLog.objects.filter(tenant=tenant).aggregate(at=Min("timestamp"))["at"]
     return quarters_between(first, clock.now())
 

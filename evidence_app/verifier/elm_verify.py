@@ -31,7 +31,7 @@ SPKI_PREFIX = bytes.fromhex("302a300506032b6570032100")  # before an Ed25519 key
 VERSION_TAG = b"ELM-LOG-v1\x00"
 PROOF_TAG = "c2sp.org/tlog-proof@v1"
 MANIFEST, SIGNATURE, LOG, CHAINS = "manifest.json", "manifest.sig", "log.ndjson", "chains.ndjson"
-NOTE, TREE, KEYS = "checkpoint.note", "tree.ndjson", "keys.json"
+NOTE, TREE, KEYS, STAMP = "checkpoint.note", "tree.ndjson", "keys.json", "checkpoint.tsr"
 LATE = 15 * 60  # seconds: an entry that a checkpoint so much younger does not cover was passed over
 MOST = 10_000_000  # bytes of one line, of a manifest or of a proof
 MOST_BYTES = 32 * 2**30  # of a bundle, unpacked
@@ -287,6 +287,7 @@ def verify_bundle(path: Path, pinned: set[str]) -> Findings:
     verify_files(bundle, manifest, known, findings)
     leaves = verify_entries(bundle, manifest, findings)
     verify_tree(bundle, manifest, known, leaves, findings)
+    verify_stamp(bundle, findings)
     return findings
 
 
@@ -323,7 +324,7 @@ def verify_files(bundle: Bundle, manifest: dict[str, Any], known: set[bytes], fi
 
 
 def verify_entries(bundle: Bundle, manifest: dict[str, Any], findings: Findings) -> dict[int | None, list[Any]]:
-    """Every entry against its hash, its chain, tenant and quarter; return (leaf, seconds, where) by leaf index."""
+    """Every entry against its hash, its chain, tenant and period; return (leaf, seconds, where) by leaf index."""
     chains = {row["chain"]: row for row in bundle.documents(CHAINS, CHAIN, findings)}
     reached: dict[Any, tuple[int, str]] = {}
     leaves: dict[int | None, list[Any]] = defaultdict(list)
@@ -336,7 +337,7 @@ def verify_entries(bundle: Bundle, manifest: dict[str, Any], findings: Findings)
         if sealed and sealed.get("tenant") != manifest["tenant"]["id"]:
             findings.add("MOVED", where, "The entry is another tenant's.")
         elif sealed and not moment(manifest["from"]) <= sealed["timestamp"] / 1e6 < moment(manifest["until"]):
-            findings.add("INSERTED", where, "The entry is not of this quarter.")
+            findings.add("INSERTED", where, "The entry is not of this period.")
         verify_link(row, where, chains, reached, findings)
     for chain, row in chains.items():
         last, _ = reached.get(chain, (0, ""))
@@ -426,6 +427,16 @@ def verify_tail(tail: list[Any], signed_at: int, findings: Findings) -> None:
     elif tail:
         detail = f"{len(tail)} entries are younger than the checkpoint of {spoken(signed_at)}."
         findings.add("UNANCHORED_TAIL", tail[0][2], detail, informational=True)
+
+
+def verify_stamp(bundle: Bundle, findings: Findings) -> None:
+    """The time stamp (RFC 3161) must be of this checkpoint; whether its authority gave it is for OpenSSL to say."""
+    stamp = bundle.content(STAMP)
+    if stamp and hashlib.sha256(bundle.content(NOTE)).digest() not in stamp:
+        findings.add("MODIFIED", STAMP, "The time stamp is of another checkpoint.")
+    elif stamp:
+        detail = f"To verify its authority: openssl ts -verify -data {NOTE} -in {STAMP} -CAfile <its certificates>"
+        findings.add("KEY_UNKNOWN", STAMP, detail, informational=True)
 
 
 # One entry

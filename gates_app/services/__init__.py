@@ -2,15 +2,18 @@
 
 from gates_app.deciders import (
     OBJECTING_ROLES,
+    checks_for,
     eligible_people,
     expected_deciders,
     parties_of,
     refusal_for,
+    refusals_for,
     require_eligible,
     unresolvable_role,
 )
 from gates_app.services.decisions import Verdict, approve_by_policy, assign, decide
 from gates_app.services.gates import NewGate, close, locked, open_gate
+from gates_app.services.pauses import pause, resume
 from gates_app.services.stages import (
     current_stage,
     due_for_escalation,
@@ -27,6 +30,7 @@ __all__ = [
     "Verdict",
     "approve_by_policy",
     "assign",
+    "checks_for",
     "close",
     "current_stage",
     "decide",
@@ -39,9 +43,12 @@ __all__ = [
     "open_gate",
     "open_stages",
     "parties_of",
+    "pause",
     "present",
     "refusal_for",
+    "refusals_for",
     "remind",
     "require_eligible",
+    "resume",
     "unresolvable_role",
 ]

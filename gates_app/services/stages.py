@@ -28,13 +28,13 @@ def open_stage(stage: Stage, preferred: User | None) -> None:
 
 
 def due_for_reminder(now: datetime, kind: str) -> QuerySet[Stage]:
-    """Return open stages of a kind of gate whose reminder is due and was not sent."""
-    return open_stages(kind).filter(remind_at__lte=now, reminded_at__isnull=True)
+    """Return open stages of a kind of gate whose reminder is due and was not sent; a stage that waits has none."""
+    return open_stages(kind).filter(remind_at__lte=now, reminded_at__isnull=True, paused_at__isnull=True)
 
 
 def due_for_escalation(now: datetime, kind: str) -> QuerySet[Stage]:
-    """Return open stages of a kind of gate whose escalation is due and was not raised."""
-    return open_stages(kind).filter(escalate_at__lte=now, escalated_at__isnull=True)
+    """Return open stages of a kind of gate whose escalation is due and was not raised; not one that waits."""
+    return open_stages(kind).filter(escalate_at__lte=now, escalated_at__isnull=True, paused_at__isnull=True)
 
 
 def remind(stage: Stage) -> bool:
@@ -65,7 +65,10 @@ def _mark_once(stage: Stage, due: str, done: str) -> bool:
     """Compare and set: of several processes that see a due stage exactly one goes on."""
     now = clock.now()
     marked = Stage.objects.filter(
-        pk=stage.pk, status=StageStatus.OPEN, **{f"{due}__lte": now, f"{done}__isnull": True}
+        pk=stage.pk,
+        status=StageStatus.OPEN,
+        paused_at__isnull=True,
+        **{f"{due}__lte": now, f"{done}__isnull": True},
     ).update(**{done: now})
     if marked:
         setattr(stage, done, now)

@@ -11,13 +11,12 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from accounts_app.admin import ReadOnlyHistory
-from core_app.admin import ReadOnlyAdmin, dialog_action
+from core_app.admin import ReadOnlyAdmin, ReasonDialog, dialog_action
 from provisioning_app import policy_gap, services
 from provisioning_app.admin.links import link_to, log_link
 from provisioning_app.choices import EnvironmentStatus
 from provisioning_app.models import Environment, GovernedControl, ProvisioningRun
 from provisioning_app.quarantine import may_quarantine, may_release
-from requests_app.admin.dialogs import ReasonDialog
 from requests_app.admin.scoped import RequestScoped
 from requests_app.admin.summary import ZONE_COLOURS
 

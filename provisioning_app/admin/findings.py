@@ -10,12 +10,11 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from accounts_app.admin import RoleScoped
-from core_app.admin import ReadOnlyAdmin, dialog_action
+from core_app.admin import ReadOnlyAdmin, ReasonDialog, dialog_action
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
 from provisioning_app.findings import may_resolve
 from provisioning_app.models import Environment, ReconciliationFinding
-from requests_app.admin.dialogs import ReasonDialog
 
 
 @admin.register(ReconciliationFinding)
@@ -25,6 +24,7 @@ class ReconciliationFindingAdmin(RoleScoped, ReadOnlyAdmin):
     list_display = ("kind", "state", "detail", "request", "found_at", "last_seen_at")
     list_select_related = ("request",)
     list_filter = ("kind", "found_at")
+    allowed_lookups = ("resolved_at",)
     search_fields = ("subject", "environment_id", "request__request_number")
     ordering = ("-found_at", "id")
     readonly_fields = ("state", "environment")

@@ -13,13 +13,12 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from accounts_app.admin import TenantScoped
 from accounts_app.models import User
 from accounts_app.roles import Role
-from core_app.admin import ConfirmDialog, ReadOnlyInline, dialog_action
+from core_app.admin import ConfirmDialog, ReadOnlyInline, dialog_action, with_content
+from core_app.text import MAX_TEXT
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
 from provisioning_app.credentials.permissions import holds
 from provisioning_app.models import PrivilegeFinding, PrivilegeReview
-from requests_app.admin.dialogs import with_content
-from requests_app.services.drafts import MAX_TEXT
 
 Status = PrivilegeReview.Status
 
@@ -63,7 +62,9 @@ class FindingInline(ReadOnlyInline):
 
 @admin.register(PrivilegeReview)
 class PrivilegeReviewAdmin(TenantScoped):
-    nothing_here = "No review yet: one begins every quarter by itself, or with Review privileges on a tenant's page."
+    nothing_here = (
+        "No review yet: one begins every quarter by itself, or with Review service principal on a tenant's page."
+    )
     list_display = ("tenant", "covers_from", "covers_until", "state", "signed_by", "signed_at")
     list_select_related = ("tenant", "signed_by")
     list_filter = (("tenant", admin.RelatedOnlyFieldListFilter), "status", "started_at")

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import path, reverse
+from django.utils.text import slugify
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from core_app.admin import dialog_action
+from core_app.admin import ReasonDialog, dialog_action, rendered_late
+from core_app.live import live
 from provisioning_app import plan, services
 from provisioning_app.admin.environments import policy_gap_table
+from provisioning_app.admin.live_run import live_run, part
+from provisioning_app.admin.saved_views import PROVISIONING_VIEWS
 from provisioning_app.admin.steps import step_label
-from provisioning_app.matrix import Choice, options
-from requests_app.admin.dialogs import ReasonDialog, RetryDialog
+from provisioning_app.matrix import Choice, last_run, options
+from provisioning_app.progress import has_progress
+from requests_app.admin.dialogs import RetryDialog
 from requests_app.admin.requests import EnvironmentRequestAdmin
+from requests_app.choices import State
 from requests_app.fields import Tab
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import may_retry
 
+_PROGRESS: Final = "requests_app_environmentrequest_progress"
+_HAPPENING: Final = (State.APPROVED, State.PROVISIONING, State.FAILED)
+
 
 class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
+    saved_views = PROVISIONING_VIEWS
     actions_detail: ClassVar[tuple[str, ...]] = (
         *EnvironmentRequestAdmin.actions_detail,
         "retry",
@@ -80,24 +91,53 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
             done=f"The environment of {row} is being deleted.",
         )
 
+    # How far it is
+
+    def get_urls(self) -> list[Any]:
+        """Add the part of the page that renews itself."""
+        address = "<path:object_id>/progress/"
+        return [path(address, live(self.admin_site, self.progress), name=_PROGRESS), *super().get_urls()]
+
+    def progress(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Answer with the live run, and with what follows it above the tabs; everybody who sees the request may."""
+        context = self._live(request, self.visible(request, object_id))
+        return part(request, context, "provisioning_app/live_request.html")
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Add the runs and the gaps to the provisioning tab, for those who may see them."""
+        """Add the live run, and for those who may see them runs and gaps, to the provisioning tab."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is not None and request.user.has_perm("provisioning_app.view_provisioningrun"):
-            for title, options in fieldsets:
-                if title == Tab.PROVISIONING:
-                    options["description"] = self._progress(request, obj)
+        for title, laid_out in fieldsets if obj is not None else ():
+            if title == Tab.PROVISIONING:
+                laid_out["description"] = rendered_late(self._provisioning, request, obj)
         return fieldsets
 
-    def _progress(self, request: HttpRequest, row: EnvironmentRequest) -> str:
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Say above the tabs how far it is, and open the tab on which something happens."""
+        row = kwargs.get("obj")
+        if row is not None and has_progress(row):
+            context["live"] = self._live(request, row)
+        if row is not None and row.state in _HAPPENING:
+            context["opened_tab"] = slugify(Tab.PROVISIONING)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _live(self, request: HttpRequest, row: EnvironmentRequest) -> dict[str, Any]:
+        if not hasattr(request, "elm_live"):
+            shown = live_run(request, row, last_run(row), reverse(f"admin:{_PROGRESS}", args=[row.pk]))
+            request.elm_live = shown | (self._left_behind(row) if shown["sees_runs"] else {})  # type: ignore[attr-defined]
+        return request.elm_live  # type: ignore[attr-defined]
+
+    def _provisioning(self, request: HttpRequest, row: EnvironmentRequest) -> str:
+        context = self._live(request, row) if has_progress(row) else {}
+        return render_to_string("provisioning_app/provisioning_tab.html", context, request)
+
+    def _left_behind(self, row: EnvironmentRequest) -> dict[str, Any]:
         runs = list(row.runs.order_by("-attempt"))
         gaps = list(row.gaps.filter(closed_at__isnull=True).select_related("run", "owner").order_by("opened_at"))
-        context = {
+        return {
             "runs": [(run, plan.label(run.plan_version, run.step)) for run in runs],
             "gaps": [(gap, step_label(gap)) for gap in gaps],
             "environments": [(found, policy_gap_table(found)) for found in row.environments.order_by("-created_at")],
         }
-        return render_to_string("provisioning_app/progress.html", context, request)
 
 
 admin.site.unregister(EnvironmentRequest)

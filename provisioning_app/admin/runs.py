@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -11,9 +15,11 @@ from unfold.forms import BaseDialogForm
 from accounts_app.admin import ReadOnlyHistory
 from accounts_app.models import User
 from core_app.admin import dialog_action
+from core_app.live import live
 from provisioning_app import plan, services
 from provisioning_app.admin.environments import policy_gap_table
 from provisioning_app.admin.links import link_to, log_link
+from provisioning_app.admin.live_run import live_run, part
 from provisioning_app.admin.steps import StepFilter, StepInline
 from provisioning_app.choices import LIVE_STATUSES, RunStatus
 from provisioning_app.matrix import environment_of
@@ -22,6 +28,7 @@ from requests_app.admin.dialogs import RetryDialog
 from requests_app.admin.scoped import RequestScoped
 from requests_app.permissions import may_retry
 
+_PROGRESS: Final = "provisioning_app_provisioningrun_progress"
 PARKED = "Parked"  # live, but at a step that this release does not know
 STATUS_COLOURS = {
     RunStatus.QUEUED.label: "info",
@@ -44,26 +51,12 @@ class ProvisioningRunAdmin(RequestScoped, ReadOnlyHistory):
     list_display = ("__str__", "state", "step_name", "waiting_for", "started_at", "finished_at")
     list_select_related = ("request",)
     list_filter = ("status", StepFilter, "queued_at")
+    allowed_lookups = ("started_at", "creation_started_at")
     search_fields = ("request__request_number", "environment_id", "domain_name")
     ordering = ("-queued_at", "id")
     readonly_fields = ("step_name", "environment", "log", "policy_gap")
     fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "request",
-                    "attempt",
-                    "status",
-                    "step_name",
-                    "step_attempt",
-                    "waiting_for",
-                    "error",
-                    "environment",
-                    "log",
-                )
-            },
-        ),
+        (None, {"fields": ("request", "attempt", "environment", "log", "error")}),
         ("Times", {"fields": ("queued_at", "started_at", "creation_started_at", "finished_at", "next_at", "watch_at")}),
         ("Policy gap", {"fields": ("policy_gap",)}),
         (
@@ -91,6 +84,29 @@ class ProvisioningRunAdmin(RequestScoped, ReadOnlyHistory):
     )
     inlines = (StepInline,)
     actions_detail = ("retry",)
+    change_form_outer_before_template = "provisioning_app/run_page.html"
+
+    def get_urls(self) -> list[Any]:
+        """Add the part of the page that renews itself."""
+        address = "<path:object_id>/progress/"
+        return [path(address, live(self.admin_site, self.progress), name=_PROGRESS), *super().get_urls()]
+
+    def progress(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Answer with the live run."""
+        context = self._live(request, self.visible(request, object_id))
+        return part(request, context, "provisioning_app/live_run.html")
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Put the live run above the fields."""
+        context |= self._live(request, kwargs["obj"])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _live(self, request: HttpRequest, run: ProvisioningRun) -> dict[str, Any]:
+        return live_run(request, run.request, run, reverse(f"admin:{_PROGRESS}", args=[run.pk]))
+
+    def scoped(self, queryset: QuerySet[Any], request: HttpRequest) -> QuerySet[Any]:
+        """Return the visible runs, with what their page says of the request."""
+        return super().scoped(queryset, request).select_related("request__tenant", "request__business_unit")
 
     @dialog_action(
         label="Retry",

@@ -6,10 +6,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.template.loader import render_to_string
+from django.utils.translation import ngettext
 from unfold.decorators import display
 
 from core_app.admin import ReadOnlyAdmin, ReadOnlyInline
 from provisioning_app import plan
+from provisioning_app.admin.links import link_to
 from provisioning_app.choices import StepOutcome
 from provisioning_app.models import Gap, RotationRecord, StepRecord
 from requests_app.admin.scoped import RequestScoped
@@ -56,15 +58,20 @@ def proved(record: StepRecord | RotationRecord) -> str:
 
 @display(description="Read back, or why it failed")
 def found(record: StepRecord) -> str:
-    """Return what the attempt came to."""
-    return record.error or proved(record)
+    """Return what the attempt came to; the settings themselves stand with the steps above and on the attempt's page."""
+    settings = len(record.proof)
+    return record.error or (ngettext("%d setting", "%d settings", settings) % settings if settings else "-")
 
 
 class StepInline(ReadOnlyInline):
     model = StepRecord
     verbose_name_plural = "Attempts at steps, in the order in which they were made"
-    fields = readonly_fields = (step_label, "attempt", "outcome", "began_at", took, found)
+    fields = readonly_fields = ("opened", "attempt", "outcome", "began_at", took, found)
     ordering = ("began_at", "id")
+
+    @display(description="Step")
+    def opened(self, record: StepRecord) -> str:
+        return link_to(record, step_label(record))
 
     def get_queryset(self, request: Any) -> Any:
         """Return the attempts with the run that says which plan they are of."""

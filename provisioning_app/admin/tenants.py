@@ -13,10 +13,9 @@ from accounts_app.admin import TenantAdmin
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
-from core_app.admin import ConfirmDialog, dialog_action
+from core_app.admin import ConfirmDialog, ReasonDialog, dialog_action
 from provisioning_app import services
 from provisioning_app.credentials.permissions import holds
-from requests_app.admin.dialogs import ReasonDialog
 
 
 def may_resume(user: User, tenant: Tenant) -> bool:
@@ -51,7 +50,7 @@ class ProvisionedTenantAdmin(TenantAdmin):
         )
 
     @dialog_action(
-        label="Review privileges",
+        label="Review service principal",
         icon="policy",
         form=ConfirmDialog,
         offered=may_start_review,

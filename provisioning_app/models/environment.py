@@ -81,6 +81,7 @@ class GovernedControl(models.Model):
         ordering = ["environment", "governed_at", "id"]
         default_permissions = ("view",)
         constraints = [models.UniqueConstraint(fields=["environment", "control"], name="one_clock_per_control")]
+        indexes = [models.Index(fields=["governed_at"], name="control_by_moment")]
 
     def __str__(self) -> str:
         return f"{self.environment}: {self.control} after {self.seconds} s"

@@ -17,13 +17,15 @@ from requests_app import directory, services
 from requests_app.admin.dialogs import (
     SHOWN,
     DecisionDialog,
+    HoldDialog,
     ReassignDialog,
     RefusalDialog,
+    ReleaseDialog,
     ShareDialog,
     UnshareDialog,
 )
-from requests_app.models import EnvironmentRequest
-from requests_app.permissions import may_decide, may_share, may_submit, may_withdraw
+from requests_app.models import EnvironmentRequest, LegalHold
+from requests_app.permissions import may_decide, may_hold, may_release, may_share, may_submit, may_withdraw
 from requests_app.visibility import readers_of
 
 
@@ -50,8 +52,13 @@ def may_unshare(user: User, request: EnvironmentRequest) -> bool:
     return may_share(user, request) and readers_of(request).exists()
 
 
+def may_release_now(user: User, request: EnvironmentRequest) -> bool:
+    """Say whether there is a hold that a person may release."""
+    return may_release(user, request) and LegalHold.objects.on(request.pk).exists()
+
+
 class RequestActions(GovernedAdmin):
-    """Submit, withdraw, approve, reject, object, claim, reassign, share."""
+    """Submit, withdraw, approve, reject, object, claim, reassign, share, hold."""
 
     actions_detail: ClassVar[tuple[str, ...]] = (
         "submit",
@@ -63,6 +70,8 @@ class RequestActions(GovernedAdmin):
         "withdraw",
         "share",
         "unshare",
+        "place_hold",
+        "release_hold",
     )
 
     @dialog_action(
@@ -91,13 +100,7 @@ class RequestActions(GovernedAdmin):
         explained="The request ends here; it cannot be taken up again. You can always make a new one.",
     )
     def withdraw(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.visible(request, object_id)
-        return self.act(
-            request,
-            object_id,
-            lambda: services.withdraw(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=f"{row} is withdrawn.",
-        )
+        return self.run_verb(request, object_id, services.withdraw, "{} is withdrawn.")
 
     @dialog_action(
         label="Approve",
@@ -140,13 +143,7 @@ class RequestActions(GovernedAdmin):
         explained="You become the person this stage is assigned to.",
     )
     def claim(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, user = self.visible(request, object_id), request.user
-        return self.act(
-            request,
-            object_id,
-            lambda: services.assign(row.pk, to=user, by=user),  # type: ignore[arg-type]
-            done=f"{row} is assigned to you.",
-        )
+        return self.run_verb(request, object_id, services.assign, "{} is assigned to you.", to=request.user)
 
     @dialog_action(
         label="Reassign",
@@ -156,13 +153,8 @@ class RequestActions(GovernedAdmin):
         explained="Somebody else who may decide is asked instead, and told.",
     )
     def reassign(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, chosen = self.visible(request, object_id), form.cleaned_data["person"]
-        return self.act(
-            request,
-            object_id,
-            lambda: services.assign(row.pk, to=chosen, by=request.user),  # type: ignore[arg-type]
-            done=f"{row} is assigned to {chosen}.",
-        )
+        chosen = form.cleaned_data["person"]
+        return self.run_verb(request, object_id, services.assign, f"{{}} is assigned to {chosen}.", to=chosen)
 
     @dialog_action(
         label="Share",
@@ -172,13 +164,8 @@ class RequestActions(GovernedAdmin):
         explained="A colleague may read this request from now on.",
     )
     def share(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reader = self.visible(request, object_id), form.cleaned_data["person"]
-        return self.act(
-            request,
-            object_id,
-            lambda: services.share(row.pk, reader=reader, by=request.user),  # type: ignore[arg-type]
-            done=f"{row} is shared with {reader}.",
-        )
+        reader = form.cleaned_data["person"]
+        return self.run_verb(request, object_id, services.share, f"{{}} is shared with {reader}.", reader=reader)
 
     @dialog_action(
         label="Stop sharing",
@@ -188,12 +175,41 @@ class RequestActions(GovernedAdmin):
         explained="They cannot read this request any more, unless a role of theirs reaches it.",
     )
     def unshare(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reader = self.visible(request, object_id), form.cleaned_data["reader"]
+        reader = form.cleaned_data["reader"]
+        return self.run_verb(
+            request, object_id, services.unshare, f"{{}} is no longer shared with {reader}.", reader=reader
+        )
+
+    @dialog_action(
+        label="Place legal hold",
+        icon="gavel",
+        form=HoldDialog,
+        offered=may_hold,
+        explained="Until it is released nothing of the request is deleted, nor is its environment rolled back.",
+    )
+    def place_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, said = self.visible(request, object_id), form.cleaned_data
         return self.act(
             request,
             object_id,
-            lambda: services.unshare(row.pk, reader=reader, by=request.user),  # type: ignore[arg-type]
-            done=f"{row} is no longer shared with {reader}.",
+            lambda: services.place_hold(row.pk, by=request.user, matter=said["matter"], reason=said["reason"]),  # type: ignore[arg-type]
+            done=f"{row} is under legal hold for {said['matter']}.",
+        )
+
+    @dialog_action(
+        label="Release legal hold",
+        icon="lock_open",
+        form=ReleaseDialog,
+        offered=may_release_now,
+        explained="What belongs to the request is then kept as long as the retention of its zone says.",
+    )
+    def release_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        row, said = self.visible(request, object_id), form.cleaned_data
+        return self.act(
+            request,
+            object_id,
+            lambda: services.release_hold(said["hold"].pk, by=request.user, reason=said["reason"]),  # type: ignore[arg-type]
+            done=f"{row} is released from the legal hold for {said['hold'].matter}.",
         )
 
     def _decide(

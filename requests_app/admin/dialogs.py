@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 from django import forms
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from accounts_app.admin import ColleagueField
 from accounts_app.models import User
-from core_app.admin import kept_words
-from core_app.text import has_content
-from requests_app.models import EnvironmentRequest
-from requests_app.services.drafts import MAX_TEXT
+from core_app.admin import ReasonDialog, kept_words, with_content
+from core_app.text import MAX_TEXT
+from requests_app.models import EnvironmentRequest, LegalHold
+from requests_app.services.holds import LONGEST_MATTER
 from requests_app.visibility import readers_of
 
 SHOWN = "shown"  # query parameter of a decision's dialog: the content hash that the page was showing
@@ -48,25 +48,32 @@ class RefusalDialog(DecisionDialog):
         return with_content(self.cleaned_data["comment"], "Say why, so that the requester knows what to change.")
 
 
-class ReasonDialog(BaseDialogForm):
-    """A reason that must say something."""
+class HoldDialog(ReasonDialog):
+    """For which matter, and why."""
 
-    wanted: ClassVar[str] = "Say why; it is kept in the log, and an examiner reads it."
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=MAX_TEXT, help_text=wanted)
+    matter = forms.CharField(
+        widget=UnfoldAdminTextInputWidget,
+        max_length=LONGEST_MATTER,
+        help_text="The case or examination, by its number or name.",
+    )
+    field_order = ("matter", "reason")
 
-    def clean_reason(self) -> str:
-        """Refuse a reason of nothing but white space or invisible characters."""
-        return with_content(self.cleaned_data["reason"], self.wanted)
+
+class ReleaseDialog(ReasonDialog):
+    """Which hold, out of those in force, and why."""
+
+    hold = forms.ModelChoiceField(LegalHold.objects.none(), widget=UnfoldAdminSelectWidget, empty_label=None)
+    field_order = ("hold", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["hold"].queryset = LegalHold.objects.in_force().filter(request=self.object_id)
 
 
 class RetryDialog(ReasonDialog):
     """What has changed, so that it can go well now."""
 
     wanted = "Say what has changed since it failed."
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["reason"].help_text = self.wanted
 
 
 class ColleagueDialog(BaseDialogForm):
@@ -111,10 +118,3 @@ class UnshareDialog(BaseDialogForm):
         row = EnvironmentRequest.objects.filter(pk=self.object_id).first()
         if row is not None:
             self.fields["reader"].queryset = readers_of(row)
-
-
-def with_content(text: str, message: str) -> str:
-    """Return the text, or raise a ValidationError with the message when nothing visible is in it."""
-    if not has_content(text):
-        raise forms.ValidationError(message)
-    return text

@@ -14,7 +14,7 @@ from unfold.decorators import display
 from gates_app.admin import GateAdmin
 from gates_app.models import Gate
 from requests_app.admin.scoped import shared_for
-from requests_app.models import EnvironmentRequest
+from requests_app.models import EnvironmentRequest, ZoneDispute
 
 
 class RequestGateAdmin(GateAdmin):
@@ -28,7 +28,8 @@ class RequestGateAdmin(GateAdmin):
 
     @display(description="Request")
     def decided_request(self, gate: Gate) -> str:
-        row = EnvironmentRequest.objects.filter(gate=gate).first()
+        disputed = Q(pk__in=ZoneDispute.objects.filter(gate=gate).values("request"))
+        row = EnvironmentRequest.objects.filter(Q(gate=gate) | disputed).first()
         if row is None:
             return "-"
         page = reverse("admin:requests_app_environmentrequest_change", args=[row.pk])

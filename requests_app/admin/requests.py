@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -15,19 +16,24 @@ from unfold.decorators import display
 from accounts_app.admin import name_actors
 from accounts_app.models import BusinessUnit
 from accounts_app.roles import Role
-from core_app.admin import HistoryAdmin, VerbFormAdmin
+from core_app.admin import HistoryAdmin, VerbFormAdmin, rendered_late
 from core_app.text import in_words
 from requests_app import services
 from requests_app.admin.actions import RequestActions
-from requests_app.admin.saved_views import SavedViewFilter
+from requests_app.admin.disputes import DisputePage
+from requests_app.admin.saved_views import PARAMETER, SAVED_VIEWS, SavedView, SavedViewFilter, offered_views
 from requests_app.admin.scoped import visible_for
 from requests_app.admin.summary import STATE_COLOURS, ZONE_COLOURS, summary_of
+from requests_app.admin.thread import ThreadActions, may_answer, thread_of
+from requests_app.approvals.admin import ApprovalPages
 from requests_app.fields import COLUMNS, NEW, Tab, writable
 from requests_app.forms import FORM, NewRequestForm, RequestForm
+from requests_app.guided.admin import GuidedForm
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import creation_refusal, may_edit
 
 AUDIT: Final = "Audit Trail"
+MOST_ENTRIES: Final = 200  # of the log, on the page of a request
 _ASKED_FOR: Final = writable(Role.REQUESTER, NEW)
 # Field → what the page shows of it
 _SHOWN: Final = {column.name: column.name for column in COLUMNS if column.tab} | {
@@ -38,8 +44,11 @@ _SHOWN: Final = {column.name: column.name for column in COLUMNS if column.tab} |
 
 
 @admin.register(EnvironmentRequest)
-class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
+class EnvironmentRequestAdmin(
+    VerbFormAdmin, GuidedForm, ApprovalPages, RequestActions, DisputePage, ThreadActions, HistoryAdmin
+):
     nothing_here = "There are no requests that you may see."
+    saved_views: ClassVar[Mapping[str, SavedView]] = SAVED_VIEWS
     form = RequestForm
     list_display = (
         "numbered",
@@ -63,7 +72,15 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
     )
     search_fields = ("request_number", "environment_name", "requester__display_name", "requester__upn")
     ordering = ("-created_at", "-id")
+    actions_detail = (
+        *GuidedForm.actions_detail,
+        *ApprovalPages.actions_detail,
+        *RequestActions.actions_detail,
+        *DisputePage.actions_detail,
+        *ThreadActions.actions_detail,
+    )
     change_form_outer_before_template = "requests_app/summary.html"
+    change_form_outer_after_template = "requests_app/thread.html"
 
     # Rows and permissions
 
@@ -88,6 +105,16 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
             raise PermissionDenied(reason)
         return super().add_view(request, form_url, extra_context)
 
+    # The list
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list; an empty saved view says what that means."""
+        listed = super().get_changelist_instance(request)
+        view = offered_views(request).get(request.GET.get(PARAMETER, ""))
+        is_all_of_it = view is not None and not listed.query and set(request.GET) == {PARAMETER}
+        listed.nothing_here = view.nothing_here if view and is_all_of_it else ""
+        return listed
+
     # The form
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -98,7 +125,12 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
         if obj is None:
             tabs[0][1]["fields"].append(FORM)
         elif request.user.has_perm("audit_app.view_provisioninglog"):
-            tabs.append((AUDIT, {"classes": ["tab"], "fields": (), "description": self._audit_trail(request, obj)}))
+            tabs.append(
+                (
+                    AUDIT,
+                    {"classes": ["tab"], "fields": (), "description": rendered_late(self._audit_trail, request, obj)},
+                )
+            )
         return self.without_dead_links(request, obj, tabs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
@@ -127,7 +159,8 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Preselect nothing: what the zone follows from is said by the requester, not left standing."""
-        kwargs["choices"] = db_field.get_choices(include_blank=True, blank_choice=[("", "Choose one")])
+        nothing = "As the answers say" if db_field.name == "raised_zone" else "Choose one"
+        kwargs["choices"] = db_field.get_choices(include_blank=True, blank_choice=[("", nothing)])
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: EnvironmentRequest, form: Any, change: bool) -> None:
@@ -152,15 +185,19 @@ class EnvironmentRequestAdmin(VerbFormAdmin, RequestActions, HistoryAdmin):
             fresh = self.visible(request, str(row.pk))  # the form may have written what was typed onto its instance
             context["summary"] = summary_of(fresh, request.user)  # type: ignore[arg-type]
             context["row"] = fresh
+            context["thread"] = thread_of(fresh)
+            context["is_asked"] = may_answer(request.user, fresh)  # type: ignore[arg-type]
             context["state"] = in_words(fresh.get_state_display())
             context["state_colour"] = STATE_COLOURS[context["state"]]
             context["zone_colour"] = ZONE_COLOURS[fresh.get_zone_display()]
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _audit_trail(self, request: HttpRequest, row: EnvironmentRequest) -> str:
-        entries = list(row.log_entries.order_by("sequence"))
-        name_actors(entries)
-        return render_to_string("requests_app/audit_trail.html", {"entries": entries}, request)
+        newest = list(row.log_entries.order_by("-sequence")[:MOST_ENTRIES])
+        name_actors(newest)
+        total = newest[0].sequence if newest else 0  # a chain is numbered without gaps
+        context = {"entries": newest[::-1], "total": total, "left_out": total - len(newest), "row": row}
+        return render_to_string("requests_app/audit_trail.html", context, request)
 
     # Columns
 

@@ -8,13 +8,14 @@ from itertools import groupby
 from typing import Any, Final, cast
 
 from core_app.errors import InvalidInputError
+from core_app.text import MAX_TEXT
 from requests_app.choices import LOCATION, DataSensitivity, EnvironmentType, ExpectedUsers, Region, Zone
 from requests_app.fields import REQUESTED
 from requests_app.intake import fields as read
 from requests_app.intake.document import Document, kind_of, parse
 from requests_app.policies.classification import Answers, Classification, classify
 from requests_app.policies.naming import MAX_NAME_LENGTH
-from requests_app.services.drafts import MAX_TEXT, RequestFields
+from requests_app.services.drafts import RequestFields
 
 Problem = tuple[str, str]
 

@@ -23,6 +23,10 @@ class Answers:
     environment_type: EnvironmentType
     expected_users: ExpectedUsers
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the answers as plain values."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -127,6 +131,17 @@ def zone_of(answers: Answers) -> Zone:
     return max((rule.zone for rule in RULES if rule.holds(answers)), default=Zone.ZONE_1)
 
 
+def governed_zone(classified: Zone, *, raised: int | None = None, lowered: int | None = None) -> Zone:
+    """Return the zone that governs a request.
+
+    Args:
+        classified: What the answers lead to.
+        raised: What the requester asks for at least; it never lowers the zone.
+        lowered: What a Governance Lead decided instead for these answers, on a dispute of the requester's.
+    """
+    return Zone(max(classified if lowered is None else lowered, raised or Zone.ZONE_1))
+
+
 # What each answer could be changed to, from the least to the greatest change, with words for the change.
 _SOFTER: Final[dict[str, tuple[tuple[Any, str], ...]]] = {
     "has_customer_data": ((False, "process no customer data"),),
@@ -152,6 +167,10 @@ def _lower_by(answers: Answers) -> tuple[str, ...]:
                 if zone_of(softened) < zone:
                     return tuple(words for _, words in changes)
     return ()
+
+
+def _plain(value: Any) -> bool | int:
+    return value if isinstance(value, bool) else int(value)
 
 
 def _softer(answers: Answers, name: str) -> tuple[tuple[Any, str], ...]:

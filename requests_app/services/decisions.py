@@ -22,8 +22,9 @@ from gates_app.models import Stage
 from notifications_app.catalogue import Event
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
-from requests_app.services.rows import each, locked, move, tell
-from requests_app.services.submission import GATE_KIND, moment
+from requests_app.services.delegated import record_delegation
+from requests_app.services.rows import each, locked, moment, move, tell
+from requests_app.services.submission import GATE_KIND
 
 DISPATCH = "provisioning_app.tasks.dispatch"
 
@@ -67,13 +68,7 @@ def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
         "content_hash": content_hash,
         "stage": verdict.decision.stage.number if verdict.decision.stage else None,
     }
-    if delegation := verdict.decision.delegation:
-        used = {
-            "delegation": str(delegation.pk),
-            "delegator": delegation.delegator.upn,
-            "until": str(delegation.ends_at),
-        }
-        record(Action.DELEGATION_USED, on=request, by=person(by), details=used)
+    record_delegation(request, by, verdict.decision.delegation)
     if verdict.gate.status == GateStatus.REJECTED:
         comments = verdict.decision.comment
         move(request, request.reject, Action.REJECTED, by=person(by), details=details, approver=by, comments=comments)

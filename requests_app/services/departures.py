@@ -13,8 +13,8 @@ from gates_app import services as gates
 from gates_app.models import Stage
 from notifications_app.catalogue import Event
 from requests_app.services.decisions import waiting_subject
-from requests_app.services.rows import each, tell
-from requests_app.services.submission import GATE_KIND, moment
+from requests_app.services.rows import each, moment, tell
+from requests_app.services.submission import GATE_KIND
 
 
 def reassign_departed() -> int:

@@ -15,16 +15,14 @@ from audit_app.actors import person
 from audit_app.log import record
 from core_app import clock
 from core_app.errors import InvalidInputError, PermissionRefused
-from core_app.text import clean, unstorable_reason
+from core_app.text import MAX_TEXT, clean, unstorable_reason
 from core_app.transactions import transactional
 from microsoft_cloud.fields import is_guid
 from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest, RequestCounter
 from requests_app.permissions import creation_refusal, require_edit
-from requests_app.policies.classification import Classification, classify
 from requests_app.services.rows import locked
-
-MAX_TEXT = 20_000
+from requests_app.zones import Governance, governance_of
 
 
 class RequestFields(TypedDict, total=False):
@@ -40,6 +38,7 @@ class RequestFields(TypedDict, total=False):
     has_financial_data: bool
     has_external_access: bool
     zone_rationale: str
+    raised_zone: int | None
     security_group_id: str
     security_group_name: str
 
@@ -85,7 +84,7 @@ def create_draft(
             **(source or {}),
         },
     )
-    _record_zone(request, by, classify(request.answers))
+    _record_zone(request, by, governance_of(request))
     return request
 
 
@@ -122,7 +121,7 @@ def unsaved(**fields: Unpack[RequestFields]) -> EnvironmentRequest:
         InvalidInputError: a field holds what cannot be stored.
     """
     request = EnvironmentRequest(**_cleaned(fields))
-    _classify(request)
+    _require_raise(request, _classify(request))
     return request
 
 
@@ -132,7 +131,7 @@ def edit_draft(request_id: UUID, *, by: User, **fields: Unpack[RequestFields]) -
 
     Raises:
         PermissionRefused: for anyone but the requester, and in any state but Draft.
-        InvalidInputError: a field holds what cannot be stored.
+        InvalidInputError: a field holds what cannot be stored, or the zone would be lowered.
     """
     request = locked(request_id)
     require_edit(by, request)
@@ -142,10 +141,12 @@ def edit_draft(request_id: UUID, *, by: User, **fields: Unpack[RequestFields]) -
     for name, value in changed.items():
         setattr(request, name, value)
     before = request.zone
-    verdict = _classify(request)
+    governance = _classify(request)
+    if "raised_zone" in changed:
+        _require_raise(request, governance)
     record(Action.REQUEST_EDITED, on=request, by=person(by), details={"fields": sorted(changed)})
-    if request.zone != before or set(changed) & set(verdict_inputs()):
-        _record_zone(request, by, verdict, previous=before)
+    if request.zone != before or set(changed) & {*verdict_inputs(), "raised_zone"}:
+        _record_zone(request, by, governance, previous=before)
     request.save()
     return request
 
@@ -188,7 +189,7 @@ def _problem_of(name: str, value: Any) -> str | None:
         return reason
     if isinstance(value, str) and len(value) > (limit := field.max_length or MAX_TEXT):
         return f"is {len(value)} characters long; use at most {limit}."
-    if field.choices and value not in dict(field.flatchoices):
+    if field.choices and value not in dict(field.flatchoices) and not (value is None and field.null):
         return f"{value!r} is not one of the choices."
     if name == "security_group_id" and value and not is_guid(str(value)):
         return "must be an object id (a GUID); a group's name belongs into the field for the name."
@@ -199,15 +200,33 @@ def _field(name: str) -> Field[Any, Any]:
     return next(field for field in EnvironmentRequest._meta.concrete_fields if field.name == name)
 
 
-def _classify(request: EnvironmentRequest) -> Classification:
-    verdict = classify(request.answers)
-    request.zone, request.zone_auto_flags = verdict.zone, ",".join(verdict.flags)
-    request.rule_set_version = verdict.rule_set_version
-    return verdict
+def _classify(request: EnvironmentRequest) -> Governance:
+    governance = governance_of(request)
+    request.zone, request.zone_auto_flags = governance.zone, ",".join(governance.verdict.flags)
+    request.rule_set_version = governance.verdict.rule_set_version
+    return governance
 
 
-def _record_zone(request: EnvironmentRequest, by: User, verdict: Classification, previous: int | None = None) -> None:
-    details = {"zone": int(verdict.zone), "flags": list(verdict.flags), "reasons": list(verdict.reasons)}
+def _require_raise(request: EnvironmentRequest, governance: Governance) -> None:
+    """Refuse to lower the zone: what the rules ask for is disputed before a Governance Lead, not set."""
+    if request.raised_zone is not None and request.raised_zone < governance.zone:
+        lower = f"The answers lead to {governance.zone.label}, and a requester can only raise the zone. To lower it, "
+        raise InvalidInputError([("raised_zone", f"{lower}change the answers, or dispute the zone.")])
+
+
+def _record_zone(request: EnvironmentRequest, by: User, governance: Governance, previous: int | None = None) -> None:
+    verdict, zone = governance.verdict, governance.zone
+    details: dict[str, Any] = {
+        "zone": int(zone),
+        "flags": list(verdict.flags),
+        "reasons": list(governance.reasons),
+    }
+    if zone != verdict.zone:
+        details["zone_by_the_rules"] = int(verdict.zone)
+    if request.raised_zone is not None:
+        details["raised_to"] = request.raised_zone
+    if governance.override:
+        details["lowered_by_dispute"] = str(governance.override.pk)
     if previous is not None:
         details["previous_zone"] = previous
     record(Action.ZONE_CLASSIFIED, on=request, by=person(by), details=details, policy_version=verdict.rule_set_version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -83,6 +84,11 @@ def tell(event: Event, request: EnvironmentRequest, people: Iterable[User], *, o
         once=f"{request.pk}:{once}",
         **{"name": request.environment_name, "zone": request.zone, "requester": request.requester, **words},
     )
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time as people read it, with its zone."""
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "no fixed time"
 
 
 def each(items: Iterable[Item], act: Callable[[Item], object]) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
 from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 
 from accounts_app.models import User
 from accounts_app.services import settings_of
@@ -27,13 +25,16 @@ from notifications_app.catalogue import Event
 from requests_app.choices import LOCATION, NAME_HOLDING_STATES, EnvironmentType, Region, State, Zone
 from requests_app.directory import Directory
 from requests_app.models import EnvironmentRequest
-from requests_app.permissions import own_unit_refusal, require_submit, require_withdraw
+from requests_app.permissions import IN_DISPUTE, own_unit_refusal, require_submit, require_withdraw
 from requests_app.policies.naming import domain_name, justification_problem, name_problem
 from requests_app.policies.routing import Route, route_for
-from requests_app.services.rows import locked, move, tell
+from requests_app.services.disputes import close_dispute_of, editors_by_dispute
+from requests_app.services.rows import locked, moment, move, tell
 from requests_app.staging import content_hash
+from requests_app.zones import open_dispute_of
 
 GATE_KIND = "environment_request"
+_TAKEN = "The name {name} is already used by another request; choose another purpose or stage in the name."
 
 
 @transactional
@@ -61,7 +62,7 @@ def submit(request_id: UUID, *, by: User, directory: Directory) -> EnvironmentRe
         with transaction.atomic():
             move(request, request.submit, Action.REQUEST_SUBMITTED, by=person(by), at=clock.now())
     except IntegrityError as error:
-        raise InvalidInputError([("environment_name", _name_taken(request))]) from error
+        raise InvalidInputError([("environment_name", _TAKEN.format(name=request.environment_name))]) from error
     if directory.unavailable:
         _delay_routing(request, directory.unavailable)
     else:
@@ -103,14 +104,18 @@ def withdraw(request_id: UUID, *, by: User) -> EnvironmentRequest:
     move(request, request.withdraw, Action.REQUEST_WITHDRAWN, by=person(by))
     if request.gate_id:
         gates.close(request.gate_id)
+    close_dispute_of(request, by=by)
     return request
 
 
 def submission_problems(request: EnvironmentRequest, settings: Settings, directory: Directory) -> list[tuple[str, str]]:
     """Return everything that keeps a draft from being submitted, as (field, sentence) pairs."""
     problems = field_problems(request)
-    if "environment_name" not in dict(problems) and _holders_of_name(request).exists():
-        problems.append(("environment_name", _name_taken(request)))
+    if open_dispute_of(request):
+        problems.append(("zone", IN_DISPUTE.format(request=request)))
+    taken = name_taken(request.environment_name, request.tenant_id, by_other_than=request.pk)
+    if taken and "environment_name" not in dict(problems):
+        problems.append(("environment_name", taken))
     if request.environment_type == EnvironmentType.DEVELOPER and not settings.allow_developer:
         problems.append(
             (
@@ -184,24 +189,20 @@ def _people_problems(request: EnvironmentRequest, settings: Settings) -> list[tu
     return []
 
 
-def _holders_of_name(request: EnvironmentRequest) -> QuerySet[EnvironmentRequest]:
-    return EnvironmentRequest.objects.filter(
-        tenant=request.tenant_id,
-        environment_name__iexact=request.environment_name,
-        state__in=NAME_HOLDING_STATES - {State.DRAFT},
-    ).exclude(pk=request.pk)
-
-
-def _name_taken(request: EnvironmentRequest) -> str:
-    return (
-        f"The name {request.environment_name} is already used by another request; "
-        "choose another purpose or stage in the name."
+def name_taken(name: str, tenant_id: UUID | None, *, by_other_than: UUID | None = None) -> str | None:
+    """Return that another live request of the tenant has a name, and what to do; None when it is free."""
+    holders = EnvironmentRequest.objects.filter(
+        tenant=tenant_id, environment_name__iexact=name, state__in=NAME_HOLDING_STATES - {State.DRAFT}
     )
+    return _TAKEN.format(name=name) if holders.exclude(pk=by_other_than).exists() else None
 
 
 def _parties(request: EnvironmentRequest) -> dict[str, Part]:
-    """Return requester and editors by person key; a draft is edited by its requester alone."""
-    return {request.requester.person_key: Part.REQUESTER}
+    """Return requester and editors by person key.
+
+    A draft is edited by its requester alone, and by the Governance Lead who lowered its zone.
+    """
+    return {**editors_by_dispute(request), request.requester.person_key: Part.REQUESTER}
 
 
 def _route(request: EnvironmentRequest, settings: Settings, directory: Directory, by: Actor) -> None:
@@ -253,11 +254,6 @@ def _tell_deciders(request: EnvironmentRequest, gate: Gate, way: Route) -> None:
         "It is approved by policy unless someone objects." if way.level == Level.L1 else "It waits for a decision."
     )
     tell(Event.SUBMITTED, request, [request.requester], next=following)
-
-
-def moment(at: datetime | None) -> str:
-    """Return a time as people read it, with its zone."""
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "no fixed time"
 
 
 @transactional

@@ -11,6 +11,7 @@ from requests_app.directory import look_up
 from requests_app.models import EnvironmentRequest
 from requests_app.services.decisions import approve_by_policy, escalate_overdue, remind_overdue
 from requests_app.services.departures import reassign_departed
+from requests_app.services.disputes import remind_disputes
 from requests_app.services.rows import each
 from requests_app.services.submission import delay_routing, route
 
@@ -31,6 +32,7 @@ def sweep() -> None:
     route_waiting()
     reassign_departed()
     remind_overdue()
+    remind_disputes()
     escalate_overdue()
 
 

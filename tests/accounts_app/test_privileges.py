@@ -15,13 +15,12 @@ from accounts_app.database_rights import excess, rights_on_protected
 from accounts_app.models import BusinessUnitUserObjectPermission, TenantUserObjectPermission, User
 from accounts_app.privileges import verify_privileges
 from accounts_app.roles import PERMISSIONS, Role
-from accounts_app.services import grant
 from audit_app import triggers
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
 from elm_project import app_role
 from tests.app_role import ROLE, as_app_role
-from tests.factories import make_people, make_user
+from tests.factories import make_automation, make_people, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -103,10 +102,9 @@ def test_an_account_that_could_change_the_log_is_found(people):
 def test_a_grant_across_tenants_and_one_to_an_automation_are_found(people):
     others = make_people()
     assign_perm("accounts_app.auditor_organisation", people.auditor, others.tenant)
-    robot = make_user(None, people.unit, is_service_principal=True)
-    grant(robot, Role.APPROVER, people.unit)
+    make_automation(Role.APPROVER, people.unit)
 
-    assert [kind for kind, _ in kinds()] == ["FOREIGN_GRANT", "FOREIGN_GRANT"]
+    assert [kind for kind, _ in kinds()] == ["FOREIGN_GRANT", "FOREIGN_GRANT", "UNEXPLAINED_GRANT"]
 
 
 def test_a_superuser_is_a_note_and_no_finding(people):
@@ -177,8 +175,7 @@ def test_triggers_and_grants_that_are_as_they_should_be_are_listed(people):
 
 
 def test_a_grant_that_does_not_fit_is_not_expected_and_another_tenants_is_not_told(people):
-    robot = make_user(None, people.unit, is_service_principal=True)
-    grant(robot, Role.APPROVER, people.unit)
+    make_automation(Role.APPROVER, people.unit)
     others = make_people()
 
     found = verify_privileges(is_production=False)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Group
 from guardian.shortcuts import assign_perm, remove_perm
 
 from accounts_app.models import BusinessUnit, Tenant, User
 from accounts_app.roles import GRANT_NAMES, Depth, Role
-from accounts_app.scope import prefixed, scope_of
+from accounts_app.scope import compiled_once, prefixed, scope_of
 from accounts_app.services import grant, holders, revoke
 from audit_app.models import ProvisioningLog
-from core_app.errors import DomainError
 from requests_app.models import EnvironmentRequest
 from tests.factories import make_people, make_request, make_tenant, make_user, unit_of
 
@@ -59,7 +60,7 @@ def test_a_grant_to_a_group_counts_for_its_members(tenant: Tenant, role: Role) -
     team = Group.objects.create(name="Team")
     member = make_user(role, unit_of(tenant, "Treasury"))
     revoke(member, role, unit_of(tenant, "Treasury"))
-    member.groups.add(team)
+    member.groups.add(team, Group.objects.get(name=role))
     assert reached(member, role, tenant) == set()
     assign_perm(f"accounts_app.{name}_local", team, unit_of(tenant, "Cards"))
     assign_perm(f"accounts_app.{name}_deep", team, unit_of(tenant, "Treasury"))
@@ -97,11 +98,6 @@ def test_a_disabled_account_reaches_nothing(tenant: Tenant) -> None:
     user = make_user(Role.APPROVER, unit_of(tenant, "Cards"), is_active=False)
     assert scope_of(user).reach == {}
     assert user not in holders(Role.APPROVER, unit_of(tenant, "Cards"))
-
-
-def test_a_requester_needs_no_grant_and_gets_none(tenant: Tenant) -> None:
-    with pytest.raises(DomainError, match="needs no grant"):
-        grant(make_user(), Role.REQUESTER, tenant)
 
 
 def test_people_see_their_own_requests_and_those_their_roles_reach() -> None:
@@ -146,3 +142,16 @@ def test_the_path_of_a_unit_leads_from_the_root(tenant: Tenant) -> None:
     group, retail, cards = (unit_of(tenant, name) for name in ("Group", "Retail", "Cards"))
     assert cards.path == f"{group.pk}/{retail.pk}/{cards.pk}/"
     assert [unit.name for unit in BusinessUnit.objects.filter(path__startswith=retail.path)] == ["Retail", "Cards"]
+
+
+def test_a_page_that_is_read_compiles_a_scope_once_and_the_next_click_anew(
+    tenant: Tenant, django_assert_num_queries: Any
+) -> None:
+    lead = make_user(Role.GOVERNANCE_LEAD, tenant)
+    with compiled_once():
+        before = scope_of(lead)
+        revoke(lead, Role.GOVERNANCE_LEAD, tenant)
+        with django_assert_num_queries(0):
+            assert scope_of(lead) is before
+    assert before.holds_tenant(tenant.pk, Role.GOVERNANCE_LEAD)
+    assert not scope_of(lead).holds_tenant(tenant.pk, Role.GOVERNANCE_LEAD)

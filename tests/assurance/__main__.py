@@ -1,7 +1,7 @@
 """``python -m tests.assurance [--only STAGE]…``: run the stages and write ``docs/assurance.md``.
 
-Each stage keeps what it found under ``test-results/assurance``, so that one can be run again without the others; the
-report holds the latest of each.
+Each stage keeps what it found under ``docs/assurance``, so that one can be run again without the others; the report
+holds the latest of each and says on which commit that was.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 django.setup()
 
 from tests.assurance import stages  # noqa: E402 - the guards need the models
+from tests.assurance.access import access_matrix  # noqa: E402
 from tests.assurance.report import report, shortcomings  # noqa: E402
 from tests.assurance.runs import ROOT  # noqa: E402
 
 STAGES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "faults": stages.faults,
     "faults-postgresql": stages.faults_on_postgresql,
+    "writers": stages.writers,
     "asvs": stages.asvs,
     "asvs-postgresql": stages.asvs_on_postgresql,
     "crash-points": stages.crash_points,
@@ -38,7 +40,7 @@ STAGES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "chaos": stages.chaos,
     "access": stages.access,
 }
-RESULTS: Final = ROOT / "test-results" / "assurance"
+RESULTS: Final = ROOT / "docs" / "assurance"
 REPORT: Final = ROOT / "docs" / "assurance.md"
 
 
@@ -55,6 +57,7 @@ def main(arguments: list[str]) -> int:
         print(found["summary"], flush=True)
     found = {name: _kept(RESULTS / f"{name}.json") for name in STAGES}
     REPORT.write_text(report(found))
+    print(*access_matrix(found["access"]), sep="\n")
     wanting = shortcomings(found)
     print(*wanting, sep="\n")
     print(f"{REPORT.relative_to(ROOT)}: {len(wanting)} red lines")

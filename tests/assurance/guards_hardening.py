@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from django.db.models import Q
+
 from tests.assurance import without
 from tests.assurance.guard import Guard
 from tests.assurance.without import no, nothing, replaced, yes
@@ -78,6 +80,18 @@ HARDENING: Final = (
         "Nobody exports over and over.",
         ("test_s14_a_flood_of_exports_is_refused_in_words_and_logged",),
         replaced("evidence_app.services:_require_patience", nothing),
+    ),
+    Guard(
+        "patience with lists",
+        "Nobody exports lists over and over.",
+        ("test_nobody_exports_over_and_over",),
+        replaced("exports_app.services:_require_patience", nothing),
+    ),
+    Guard(
+        "audited rows",
+        "An auditor exports what they audit, not what they see by another role.",
+        ("test_only_auditors_export_and_only_what_they_audit",),
+        replaced("exports_app.services:audited", lambda user, table, tenant: Q(tenant=tenant.pk)),
     ),
     Guard(
         "form of a group id",

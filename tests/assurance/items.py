@@ -15,6 +15,7 @@ GROUPS: Final = {
     "C": "Concurrency and business rules",
     "S": "Hostile input and access",
     "A": "Tampering",
+    "E": "Evidence",
     "O": "Operations",
 }
 
@@ -50,12 +51,18 @@ D3 | the acknowledgement of a commit lost | found out on repetition; nothing log
 D4 | deadlock or serialization failure | repeated a few times, with jitter
 D5 | disk full on the database's volume | writes refused, people told so; no state without its log entry; recovers
 D6 | disk full on the export's volume | the export fails; nothing partial stays
+D7 | failover to a replica that lacks the last second | the signer refuses; verification names the lost range; after a new incarnation runs are looked for again, no second environment
+D8 | yesterday's dump restored | the signer refuses the smaller log; nothing is dispatched before somebody accepts the restore
+D9 | dump and restore | sequencing goes on by index, whatever the new transaction numbers are
+D10 | a transaction stays open for half an hour | only its own chain waits; an alarm; nothing is passed over afterwards
+D11 | a replica that is behind | every decision and claim is read where it is written
 D12 | connections exhausted | no run is taken from a worker that still works on it
 D13 | a session holds the lock of a chain's head | the append fails and the transition with it
 D14 | migration on a long log | nobody is locked out for more than two seconds
 D15 | identifiers beyond 2^31 | 64 bits everywhere
 D16 | request number past 99,999 | REQ-100000; order and uniqueness hold
 D17 | PgBouncer in transaction mode | works with the documented settings
+D18 | one bit of a stored hash, or of a detail, flips | the verification names the row and the class
 R1 | creation: connection reset before or after sending | probed; no second environment
 R2 | 200 instead of 202 | counts only when an environment with our tag can be read
 R3 | 202 without Location | found by domain name and tag; not repeated
@@ -155,14 +162,23 @@ A20 | the same JSON in other bytes | MODIFIED
 A21 | nothing signed for a quarter of an hour | HEARTBEAT_GAP and an alarm
 A23 | a restore that somebody accepted | INCARNATION_CHANGE, for information
 A24 | no attack, eight writers | nothing is found
+E1 | an export while much is written | one moment; the counts are the manifest's
+E2 | the client goes away at half of the download | the archive is gone from the disk, the export is in the log
+E3 | an export of nothing | a valid empty package
+E4 | the same export twice at the same checkpoint | the same bytes
+E5 | OSCAL of 10,000 requests | valid, with the same ids each time
+E6 | a download's address used later, or by somebody else | nothing is there to be had
+E7 | a purge while a legal hold stands; a purge of one row | refused; nothing of the log is ever taken out
 O1 | a superuser or the owner of the log as database role | production does not start
 O2 | DEBUG, default keys and every unsafe default | production does not start
 O3 | a missing migration | not ready
+O4 | signing key missing, rotated, wrong | the log goes on, signing alarms; a rotation is logged by both keys
+O5 | no time-stamp authority for a day | checkpoints are signed all the same and wait for their stamps, marked as pending
 O6 | a vulnerable or withdrawn dependency | the check fails
 O7 | restore drill | the verification passes; recovery point and time are recorded
 """
 
-ITEM_IN_NAME: Final = re.compile(r"test_([wqrtdcsoa])0*(\d+)_")
+ITEM_IN_NAME: Final = re.compile(r"test_([wqrtdcsoae])0*(\d+)_")
 
 
 @dataclass(frozen=True, slots=True)

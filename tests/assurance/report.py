@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.assurance.access import access_matrix
 from tests.assurance.asvs import REQUIREMENTS, Requirement
+from tests.assurance.attacks import ATTACKS
 from tests.assurance.items import GROUPS, ITEMS
 from tests.assurance.runs import Ended
 
@@ -29,7 +30,9 @@ def report(stages: Stages) -> str:
     parts = [
         _HEAD,
         verdict,
+        *_stages(stages),
         *_faults(stages),
+        *attacks_section(stages),
         *asvs_section(stages),
         *_guards(stages),
         *_crash_points(stages),
@@ -38,6 +41,15 @@ def report(stages: Stages) -> str:
         *_histories(stages),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _stages(stages: Stages) -> Iterator[str]:
+    yield '\n## Stages\n\n`make assurance ARGS="--only STAGE"` runs one of them again.\n'
+    yield "| Stage | Found | Commit | Began (UTC) | Seconds |\n|---|---|---|---|---:|"
+    for name, found in stages.items():
+        if found:
+            on = f"`{found['commit']}` | {found['began'][:16]}"
+            yield f"| {name} | {found['summary']} | {on} | {found['seconds']:,} |"
 
 
 def shortcomings(stages: Stages) -> list[str]:
@@ -51,7 +63,7 @@ def shortcomings(stages: Stages) -> list[str]:
             if test["ended"] not in (Ended.PASSED, Ended.SKIPPED)
         ),
         *(f"{name}: no test ran." for name, found in stages.items() if found and found.get("tests") == []),
-        *(f"{code} has no passing test." for code, passed in _passed_of(stages).items() if not passed),
+        *(f"{code} has no passing test." for code in _without_a_pass(stages)),
         *(
             f"Without the guard “{guard['name']}”, {test['name']} {test['ended']}."
             for guard in (stages.get("guards") or {}).get("guards", ())
@@ -68,8 +80,22 @@ def shortcomings_of_asvs(stages: Stages) -> list[str]:
     return [
         f"ASVS {each.number} is not held by its tests."
         for each in REQUIREMENTS
-        if each.tests and not _holds(each, tests)
+        if stages.get("asvs") and each.tests and not _holds(each, tests)
     ]
+
+
+def attacks_section(stages: Stages) -> Iterator[str]:
+    """Yield the table of attacks on the log: who finds each, and under which name."""
+    faults = {item.code: item.fault for item in ITEMS}
+    tests = _tests_by_item(stages)
+    yield "\n## Attacks on the log\n\nDone with raw SQL or on the exported files."
+    yield "\n| Item | Attack | Named | By | Result |\n|---|---|---|---|---|"
+    for attack in ATTACKS:
+        result = _result([test for found in tests[attack.code].values() for test in found])
+        named = ", ".join(attack.classes)
+        yield f"| {attack.code} | {faults[attack.code]} | {named} | {attack.detector} | {result} |"
+    yield "\n### Eight writers, a million entries, no attack"
+    yield from _figures(stages, "writers")
 
 
 def asvs_section(stages: Stages) -> Iterator[str]:
@@ -101,19 +127,16 @@ def _tests_by_name(stages: Stages, *names: str) -> dict[str, list[Any]]:
     return found
 
 
-def _passed_of(stages: Stages) -> dict[str, int]:
+def _without_a_pass(stages: Stages) -> list[str]:
+    """Return the items that no test shows, once their stage was run."""
     tests = [test for found in stages.values() for test in (found or {}).get("tests", ())]
-    passed = Counter(test["item"] for test in tests if test["ended"] == Ended.PASSED)
-    return {item.code: passed[item.code] for item in ITEMS}
+    passed = {test["item"] for test in tests if test["ended"] == Ended.PASSED}
+    return [item.code for item in ITEMS if item.code not in passed] if stages.get("faults") else []
 
 
 def _faults(stages: Stages) -> Iterator[str]:
     yield f"\n## Faults\n\n{len(ITEMS)} items. A test that names its item asserts what is expected."
-    tests: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for name in ("faults", "faults-postgresql"):
-        for test in (stages.get(name) or {}).get("tests", ()):
-            if test["item"]:
-                tests[test["item"]][test["name"].split("[")[0]].append(test)
+    tests = _tests_by_item(stages)
     for letter, title in GROUPS.items():
         yield f"\n### {title}\n\n| Item | Fault | Expected | Tests | Result |\n|---|---|---|---|---|"
         for item in ITEMS:
@@ -122,6 +145,16 @@ def _faults(stages: Stages) -> Iterator[str]:
                 all_of_it = [test for found in names.values() for test in found]
                 shown = "<br>".join(f"`{name}`" for name in names) or "none"
                 yield f"| {item.code} | {item.fault} | {item.expected} | {shown} | {_result(all_of_it)} |"
+
+
+def _tests_by_item(stages: Stages) -> dict[str, dict[str, list[Any]]]:
+    """Return item → name of a test → the times it ran."""
+    tests: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for name in ("faults", "faults-postgresql"):
+        for test in (stages.get(name) or {}).get("tests", ()):
+            if test["item"]:
+                tests[test["item"]][test["name"].split("[")[0]].append(test)
+    return tests
 
 
 def _result(tests: list[Any]) -> str:

@@ -46,6 +46,15 @@ class Test:
     why: str = ""
 
 
+def commit() -> str:
+    """Return the commit that is checked out, and whether the code differs from it."""
+    head = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    is_changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ".", ":!docs"], cwd=ROOT).returncode
+    return head.stdout.strip() + (", changed" if is_changed else "")
+
+
 def pytest(*arguments: str, environment: Mapping[str, str] | None = None, limit: float | None = None) -> list[Test]:
     """Run pytest in a process of its own and return its tests.
 

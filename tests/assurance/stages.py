@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from tests.assurance.asvs import NAMED
 from tests.assurance.guards import GUARDS, Guard
 from tests.assurance.items import item_of
-from tests.assurance.runs import Ended, Test, place_of, pytest
+from tests.assurance.runs import Ended, Test, commit, place_of, pytest
 from tests.lanes import servers
 
 SIZES = {"ELM_ASSURANCE": "1", "ELM_FAULT_RUNS": "1000", "ELM_FAULT_ROUNDS": "20", "ELM_FAULT_ROWS": "1000000"}
@@ -26,13 +27,14 @@ Found = dict[str, Any]
 
 
 def timed(stage: Callable[[], Found]) -> Callable[[], Found]:
-    """Add how long a stage took."""
+    """Add what a stage was run on, when, and how long it took."""
 
     @wraps(stage)
     def run() -> Found:
+        on = {"commit": commit(), "began": datetime.now(UTC).isoformat(timespec="minutes")}
         began = time.monotonic()
         found = stage()
-        return {**found, "seconds": round(time.monotonic() - began)}
+        return {**on, **found, "seconds": round(time.monotonic() - began)}
 
     return run
 
@@ -50,6 +52,16 @@ def faults_on_postgresql() -> Found:
         environment = {"ELM_ASSURANCE": "1", "DATABASE_URL": url}
         selection = "fault and not crash_points and not broker"
         return _tests(pytest("-m", selection, "-n2", "--dist=worksteal", environment=environment))
+
+
+@timed
+def writers() -> Found:
+    """Let eight processes write a million entries while they are signed for and verified: nothing may be found."""
+    with servers.postgresql() as url:
+        # Nobody gives up on a busy machine: what is looked for are wrong entries, not late ones
+        environment = {"DATABASE_URL": url, "ELM_LOG_ENTRIES": "1000000", "ELM_LOCK_TIMEOUT_SECONDS": "0"}
+        place = place_of("test_a24_eight_writers_and_a_signer_leave_nothing_to_find")
+        return _with_figures(place, environment=environment)
 
 
 @timed

@@ -127,6 +127,35 @@ def test_a_disabled_trigger_counts_as_missing() -> None:
     assert triggers.missing() == {f"{TABLE}_no_change"}
 
 
+@pytest.mark.parametrize("how", ["does nothing", "somewhere else"])
+def test_another_trigger_under_the_name_of_one_of_ours_does_not_count(how: str) -> None:
+    name = f"{TABLE}_no_update" if connection.vendor == "sqlite" else f"{TABLE}_no_change"
+    other = TABLE if how == "does nothing" else "audit_app_anchor"
+    if connection.vendor == "sqlite":
+        run(f"DROP TRIGGER {name}")
+        run(f"CREATE TRIGGER {name} BEFORE UPDATE ON {other} BEGIN SELECT 1; END")
+    elif how == "does nothing":
+        run(f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+    else:
+        run(f"DROP TRIGGER {name} ON {TABLE}")
+        run(f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE ON {other} FOR EACH ROW EXECUTE FUNCTION {name}()")
+        run(f"ALTER TABLE {other} ENABLE ALWAYS TRIGGER {name}")
+    assert triggers.missing() == {name}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("event", ["UPDATE OF actor OR DELETE", "UPDATE", "UPDATE OR DELETE WHEN"])
+def test_a_trigger_that_fires_on_less_does_not_count(event: str) -> None:
+    name = f"{TABLE}_no_change"
+    when = "WHEN (false)" if event.endswith("WHEN") else ""
+    run(
+        f"CREATE OR REPLACE TRIGGER {name} BEFORE {event.removesuffix(' WHEN')} ON {TABLE} "
+        f"FOR EACH ROW {when} EXECUTE FUNCTION {name}()"
+    )
+    run(f"ALTER TABLE {TABLE} ENABLE ALWAYS TRIGGER {name}")
+    assert triggers.missing() == {name}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_triggers_roles_and_people_are_there_again_after_a_flush() -> None:
     make_tenant()

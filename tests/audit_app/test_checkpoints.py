@@ -14,7 +14,7 @@ from audit_app import keys, scheduled, tree, witness
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.anchors import AnchorError, LocalDirectory
-from audit_app.checkpoints import checkpoint_due, sign_now
+from audit_app.checkpoints import checkpoint_due, rotate_key, sign_now
 from audit_app.log import record
 from audit_app.merkle import leaf_hash, root_from_proof
 from audit_app.models import Anchor, ChainHead, LogTree, ProvisioningLog, TreeLeaf, VerificationRun
@@ -100,7 +100,7 @@ def test_a_host_without_memory_goes_on_only_from_what_its_own_key_signed(people)
     assert "KEY_UNKNOWN" in {finding.classification for finding in verify_log().defects}
 
 
-def test_a_rotation_is_logged_by_both_keys_and_old_checkpoints_still_hold(people):
+def test_o04_a_rotation_is_logged_by_both_keys_and_old_checkpoints_still_hold(people):
     sign_now()
     old = keys.signing_key()
     code, out, _ = command("rotate_signing_key", "--as", people.governance_lead.upn)
@@ -118,7 +118,34 @@ def test_a_rotation_is_logged_by_both_keys_and_old_checkpoints_still_hold(people
     assert command("rotate_signing_key", "--as", "nobody@contoso.example")[0] == 2
 
 
-def test_without_a_key_the_log_goes_on_and_there_is_an_alarm(people, caplog, monkeypatch):
+def test_a_rotation_that_ends_halfway_keeps_the_old_key_and_everything_it_signed(people, monkeypatch):
+    """Killed, or refused by the store, between the log and the key: nothing is tied to a key that nobody has."""
+    sign_now()
+    old = keys.signing_key()
+
+    def killed(store, pem):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyFile, "store", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rotate_key()
+    monkeypatch.setattr(KeyFile, "_draft", _no_room)
+    code, _, err = command("rotate_signing_key", "--as", people.governance_lead.upn)
+
+    assert (code, "cannot be written" in err) == (2, True)
+    assert public_bytes(keys.signing_key()) == public_bytes(old)
+    entries = ProvisioningLog.objects.filter(action=Action.SIGNING_KEY_ROTATED).order_by("sequence")
+    assert [entry.success for entry in entries] == [True, True, False]
+    assert sign_now()
+    assert verify_log().ok
+
+
+def _no_room(store, pem):
+    raise OSError(28, "No space left on device")
+
+
+def test_o04_without_a_key_the_log_goes_on_and_there_is_an_alarm(people, caplog, monkeypatch):
     monkeypatch.setattr(settings, "PRODUCTION", True)
     assert checkpoint_due() == []
     assert "signing_key_unavailable" in caplog.text
@@ -134,6 +161,16 @@ def test_the_key_of_an_embedded_installation_is_made_once_for_its_owner_alone(tm
     assert store.load() == store.load()
     assert store.path.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in store.path.parent.iterdir()] == ["key.pem"]
+
+
+def test_a_host_whose_key_is_in_a_vault_it_cannot_sign_in_to_has_no_key(settings):
+    settings.LOG_SIGNING_KEY_SECRET = "https://vault.example/secrets/log"
+    settings.WORKLOAD_SECRET_FILE = ""
+    assert keys.store().is_here()
+    with pytest.raises(keys.KeyUnavailableError, match="ELM_WORKLOAD_SECRET_FILE"):
+        keys.signing_key()
+    with pytest.raises(keys.KeyUnavailableError, match="did not take"):
+        keys.store().store(b"")
 
 
 def test_a_command_signs_and_tells_the_fingerprint(people):

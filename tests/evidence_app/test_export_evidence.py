@@ -21,24 +21,32 @@ from accounts_app.roles import Depth, Role
 from accounts_app.services import grant
 from audit_app import canonical, triggers
 from audit_app.actions import Action
+from audit_app.checkpoints import sign_now
 from audit_app.models import ProvisioningLog
 from audit_app.verify import verify_log
 from core_app.errors import DomainError, PermissionRefused
 from evidence_app.quarters import quarter_named
+from evidence_app.questions import QUESTIONS
 from evidence_app.services import NotExportedError, export_evidence
 from evidence_app.snapshot import snapshot
 from requests_app.choices import State, Zone
 from tests.factories import make_people, make_request, make_user, unit_of
 
+TABLES = ("requests", "decisions", "runs", "steps", "proofs", "gaps", "environments", "holds", "retention")
 FILES = {
     "log.ndjson",
     "chains.ndjson",
-    "requests.ndjson",
-    "requests.csv",
+    "log.csv",
+    *(f"{table}.{kind}" for table in TABLES for kind in ("ndjson", "csv")),
+    "answers.ndjson",
+    "questions.json",
+    *(f"answer_{question.name}.csv" for question in QUESTIONS),
     "tree.ndjson",
     "checkpoint.note",
     "keys.json",
     "elm_verify.py",
+    "oscal-assessment-results.json",
+    "oscal-component-definition.json",
     "manifest.json",
     "manifest.sig",
 }
@@ -86,7 +94,7 @@ def test_a_quarters_entries_can_be_verified_from_the_files_alone(people, quarter
     folder = tmp_path / "evidence"
     evidence = exported(people, folder)
 
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert {path.name for path in folder.iterdir()} == FILES | {"oscal-poam.json"}
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest == evidence.manifest
     for name, facts in manifest["files"].items():
@@ -120,6 +128,7 @@ def test_the_manifest_says_what_it_is_about_and_what_the_verification_found(peop
     assert (manifest["from"], manifest["until"]) == ("2026-01-01T00:00:00+00:00", "2026-04-01T00:00:00+00:00")
     assert manifest["tenant"]["id"] == str(people.tenant.pk)
     assert manifest["counts"]["requests"] == 2
+    assert manifest["signature"] == "manifest.sig"
     assert manifest["verification"] == {"ok": True, "findings": 0, "first_findings": []}
     requests = {row["request_number"]: row for row in lines(tmp_path / "evidence", "requests.ndjson")}
     completed, rejected = quarter_past
@@ -127,7 +136,7 @@ def test_the_manifest_says_what_it_is_about_and_what_the_verification_found(peop
     assert requests[rejected.request_number]["approver__upn"] == people.approver.upn
 
 
-def test_the_same_state_gives_the_same_bytes(people, quarter_past, tmp_path):
+def test_e04_the_same_state_gives_the_same_bytes(people, quarter_past, tmp_path):
     exported(people, tmp_path / "first")
     exported(people, tmp_path / "second")
 
@@ -163,12 +172,12 @@ def test_only_what_happened_in_the_quarter_is_in_it(people, clock, tmp_path):
     assert second["quarter_has_ended"] is False
 
 
-def test_a_quarter_without_entries_is_a_valid_empty_package(people, clock, tmp_path):
+def test_e03_a_quarter_without_entries_is_a_valid_empty_package(people, clock, tmp_path):
     exported(people, tmp_path / "evidence", "2025Q4")
 
     assert {path.name for path in (tmp_path / "evidence").iterdir()} == FILES
     manifest = json.loads((tmp_path / "evidence" / "manifest.json").read_text())
-    assert manifest["counts"] == {"entries": 0, "chains": 0, "requests": 0}
+    assert manifest["counts"] == dict.fromkeys(("entries", "chains", *TABLES), 0)
 
 
 def test_an_auditor_of_one_unit_takes_only_its_requests_and_their_entries(people, clock, tmp_path):
@@ -286,6 +295,35 @@ def test_the_command_exports_and_explains(people, quarter_past, tmp_path):
     ]
     for (code, _, err), sentence in refusals:
         assert (code, sentence in err) == (2, True), err
+
+
+def test_a_host_without_the_key_says_that_what_it_exports_is_not_signed(people, quarter_past, tmp_path, settings):
+    sign_now()
+    settings.LOG_SIGNING_KEY_FILE = tmp_path / "nowhere" / "log_key.pem"
+    settings.PRODUCTION = True  # elsewhere a host makes its own key
+
+    code, out, err = run_command(people, tmp_path / "evidence")
+
+    assert (code, "; NOT signed; " in out, "Export on the host that signs" in err) == (1, True, True)
+    assert {path.name for path in (tmp_path / "evidence").iterdir()} == FILES - {"manifest.sig"} | {"oscal-poam.json"}
+    assert json.loads((tmp_path / "evidence" / "manifest.json").read_text())["signature"] is None
+    assert exports_of(people)[0].action_details["signed"] is False
+
+
+def test_a_log_that_nobody_has_signed_yet_is_exported_without_a_checkpoint(people, tmp_path, settings):
+    settings.LOG_SIGNING_KEY_FILE = tmp_path / "nowhere" / "log_key.pem"
+    settings.PRODUCTION = True
+    make_request(people=people)
+    quarter = _quarter_of(ProvisioningLog.objects.latest("timestamp").timestamp)
+
+    evidence = exported(people, tmp_path / "evidence", quarter)
+
+    names = {path.name for path in (tmp_path / "evidence").iterdir()}
+    wanted = FILES - {"manifest.sig", "checkpoint.note"} | {"oscal-poam.json"}
+    assert names == wanted == set(evidence.manifest["files"]) | {"manifest.json"}
+    assert evidence.manifest["checkpoint"] is None
+    assert json.loads((tmp_path / "evidence" / "keys.json").read_text())["keys"] == []
+    assert len(lines(tmp_path / "evidence", "log.ndjson")) == evidence.manifest["counts"]["entries"] > 0
 
 
 def test_an_auditor_of_several_tenants_names_one(people, quarter_past, tmp_path):

@@ -242,6 +242,12 @@ def own_broker() -> Iterator[Broker]:
         yield running
 
 
+@pytest.fixture(autouse=True, name="signer")
+def own_signer() -> Path:
+    """The host that signs for the log is this module's, as its workers are: they sign when they start."""
+    return settings.LOG_SIGNER_FOLDER.parent
+
+
 @pytest.fixture(scope="module", name="maker")
 def own_maker(simulator: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorldMaker]:
     """Make tenants under the clock on the wall, with one identity of the workers for the whole module."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
-import threading
+import signal
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from django.db import connection, connections, transaction
 
-from accounts_app.models import Tenant
-from audit_app import triggers
+from audit_app import scheduled, triggers
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.checkpoints import sign_now
@@ -17,12 +21,14 @@ from audit_app.log import record
 from audit_app.models import LogTree, ProvisioningLog, TreeLeaf
 from audit_app.verify import verify_log
 from requests_app.choices import State, Zone
+from requests_app.models import EnvironmentRequest
 from tests.factories import make_request
 from tests.faults.tampered import LOG, classes, found, plant_leaves, rewrite, sign_again, sql
 
 pytestmark = pytest.mark.postgres
-WRITERS = 8
-ENTRIES = int(os.environ.get("ELM_LOG_ENTRIES", "25" if os.environ.get("ELM_ASSURANCE") != "1" else "2500"))  # of each
+WRITERS, OWN = 8, 9  # entries of its own chain that a writer makes in a transaction
+ENTRIES = int(os.environ.get("ELM_LOG_ENTRIES", "400"))  # of all together; the assurance writes a million
+PAUSE = 0.1 if ENTRIES < 10_000 else 10  # seconds between two looks
 
 
 def rewritten_and_signed(chain):
@@ -60,33 +66,81 @@ def test_a01_to_a14_raw_edits_are_named_on_postgresql_too(clock, people):
 
 @pytest.mark.django_db(transaction=True)
 def test_a24_eight_writers_and_a_signer_leave_nothing_to_find(people):
-    """Every writer has a request of its own and all of them the tenant's chain; nobody waits for the signer."""
-    requests = [make_request(people=people) for _ in range(WRITERS)]
-    errors = []
+    """Every writer, a process, has a request of its own, and all of them the tenant's chain.
 
-    def write(request):
-        try:
-            tenant = Tenant.objects.get(pk=people.tenant.pk)
-            for number in range(ENTRIES):
-                with transaction.atomic():
-                    record(Action.REMINDER_SENT, on=request, by=SYSTEM, details={"number": number})
-                with transaction.atomic():
-                    record(Action.PREFLIGHT_CHECKED, on=tenant, by=SYSTEM, details={"number": number})
-        except Exception as error:  # noqa: BLE001 - the test shows it
-            errors.append(error)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=write, args=[request]) for request in requests]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        sign_now()
-        assert verify_log().defects == []
-    for thread in threads:
-        thread.join()
+    What is new is signed for and verified all the time, everything at the end.
+    """
+    requests = [make_request(people=people).pk for _ in range(WRITERS)]
+    began = time.monotonic()
+    with writers(requests, ENTRIES // WRITERS) as are_writing:
+        looks, alarms = 0, []
+        while are_writing():
+            sign_now()
+            alarms += scheduled.verify(is_full=False)[0].findings
+            looks += 1
+    seconds = time.monotonic() - began
     sign_now()
+    began = time.monotonic()
     report = verify_log()
-    assert (errors, report.findings) == ([], [])
+    verified_in = time.monotonic() - began
+
+    assert (alarms, report.findings) == ([], [])
     assert report.entries == LogTree.objects.get().size == TreeLeaf.objects.count() == ProvisioningLog.objects.count()
-    assert report.entries >= 2 * WRITERS * ENTRIES
+    assert report.entries >= ENTRIES
+    leave_figures(
+        {
+            "entries": report.entries,
+            "writers": WRITERS,
+            "false alarms": len(alarms) + len(report.findings),
+            "verifications while they wrote": looks,
+            "entries written a second": round(report.entries / seconds),
+            "entries verified a second": round(report.entries / verified_in),
+        }
+    )
+
+
+@contextmanager
+def writers(requests, entries):
+    """Let a process for each request write meanwhile; yield what says, after a pause, whether any still does."""
+    connections.close_all()  # no process inherits a connection
+    children = {os.fork() or _write_and_end(request, entries) for request in requests}
+
+    def are_writing() -> bool:
+        time.sleep(PAUSE)
+        for child in tuple(children):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                children.discard(child)
+                assert os.waitstatus_to_exitcode(status) == 0
+        return bool(children)
+
+    try:
+        yield are_writing
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def _write_and_end(request_id, entries):
+    """Be a writer: a transaction with some entries of its own chain, then one with an entry of the tenant's."""
+    code = 1
+    try:
+        request = EnvironmentRequest.objects.select_related("tenant").get(pk=request_id)
+        for number in range(entries // (OWN + 1)):
+            for subject, count in ((request, OWN), (request.tenant, 1)):
+                with transaction.atomic():
+                    for _ in range(count):
+                        record(Action.REMINDER_SENT, on=subject, by=SYSTEM, details={"number": number})
+        code = 0
+    except Exception:  # noqa: BLE001 - what went wrong is shown; nothing of pytest's may run in this process
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def leave_figures(figures):
+    """Leave figures to the assurance report."""
+    if file := os.environ.get("ELM_ASSURANCE_FIGURES"):
+        with Path(file).open("a") as stream:
+            stream.write(json.dumps(figures) + "\n")

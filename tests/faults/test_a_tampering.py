@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from io import StringIO
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 
 from audit_app import canonical, scheduled, triggers
 from audit_app.actors import SYSTEM
@@ -307,6 +309,43 @@ def test_a20_the_same_json_in_other_bytes_is_modified(log, other_bytes):
     assert json.loads(changed) == json.loads(text)
     tampered.put(log.chain, 4, tag + changed.encode())
     assert found() == {("MODIFIED", f"{log.chain}#4")}
+
+
+@pytest.mark.parametrize("bit", [0, 6, 7])
+@pytest.mark.parametrize("column", ["entry_hash", "previous_hash", "canonical", "action_details", "actor"])
+def test_d18_one_flipped_bit_is_named_with_its_row(log, column, bit):
+    (value,) = sql(f"SELECT {column} FROM {LOG} WHERE chain = %s AND sequence = 4", log.chain)[0]
+    content = bytearray(value if isinstance(value, bytes) else value.encode())
+    content[len(content) // 2] ^= 1 << bit
+    flipped = bytes(content) if isinstance(value, bytes) else bytes(content).decode("latin-1")
+    sql("PRAGMA ignore_check_constraints=ON")  # a disk asks no constraint
+    sql(f"UPDATE {LOG} SET {column} = %s WHERE chain = %s AND sequence = 4", flipped, log.chain)
+    if column == "action_details" and not _is_json(flipped):
+        err = StringIO()
+        with pytest.raises(SystemExit) as ended:
+            call_command("verify_log", stdout=StringIO(), stderr=err)
+        assert (ended.value.code, "none of its type" in err.getvalue()) == (2, True)
+        return
+    assert ("MODIFIED", f"{log.chain}#4") in found()
+
+
+@pytest.mark.parametrize("bit", [0, 7])
+def test_d18_one_flipped_bit_of_a_leaf_or_of_the_trees_edge_is_named(log, bit):
+    for table, column, where in (
+        ("audit_app_treeleaf", "leaf_hash", '"index" = 3'),
+        ("audit_app_logtree", "edge", "size > 0"),
+    ):
+        (value,) = sql(f"SELECT {column} FROM {table} WHERE {where}")[0]
+        sql(f"UPDATE {table} SET {column} = %s WHERE {where}", bytes([value[0] ^ 1 << bit]) + value[1:])
+        assert "MODIFIED" in classes()
+        assert all(place.startswith("tree:") for kind, place in found() if kind == "MODIFIED")
+
+
+def _is_json(text):
+    try:
+        return json.loads(text) is not None
+    except ValueError:
+        return False
 
 
 def test_a21_a_missing_heartbeat_is_told_and_alarmed_and_no_contradiction(log, caplog, monkeypatch):

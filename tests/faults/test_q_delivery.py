@@ -16,6 +16,7 @@ from tests.faults.brokers import (  # noqa: F401 - fixtures
     own_broker,
     own_doorbells,
     own_maker,
+    own_signer,
     own_workers,
     quick_world,
 )

@@ -47,7 +47,7 @@ def assert_whole(tenant: Tenant, *, settled: bool = False) -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:  # one moment, whatever goes on meanwhile
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        assert verify_log().findings == []
+        assert verify_log(tenant.pk).findings == []
         for request in tenant.environment_requests.select_related("gate"):
             state = State(request.state)
             entries = list(request.log_entries.values_list("action", flat=True))

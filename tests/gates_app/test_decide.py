@@ -17,7 +17,7 @@ from notifications_app.models import OutboxMessage
 from requests_app import services
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
-from tests.factories import decide, make_people, make_request, make_tenant, make_user, unit_of
+from tests.factories import decide, make_automation, make_people, make_request, make_tenant, make_user, unit_of
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +99,7 @@ def test_a_superuser_decides_nothing_without_the_role(people):
 
 
 def test_the_service_principal_never_decides(people):
-    robot = make_user(Role.APPROVER, people.unit, Depth.DEEP, is_service_principal=True)
+    robot = make_automation(Role.APPROVER, people.unit, Depth.DEEP)
 
     with pytest.raises(PermissionRefused, match="service principal"):
         decide(pending(people, Zone.ZONE_2), robot)

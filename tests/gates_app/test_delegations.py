@@ -23,7 +23,7 @@ from requests_app import services
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from requests_app.services import sweeps
-from tests.factories import decide, make_people, make_request, make_user, unit_of
+from tests.factories import decide, make_automation, make_people, make_request, make_user, unit_of
 from tests.screens import client_of
 
 pytestmark = pytest.mark.django_db
@@ -242,7 +242,7 @@ def test_everything_that_is_wrong_is_said_at_once(people, colleague, lend):
     for wrong, place in (
         ({"to": stranger}, "delegate"),
         ({"to": make_user(None, people.unit)}, "delegate"),
-        ({"to": make_user(Role.APPROVER, people.unit, is_service_principal=True)}, "delegate"),
+        ({"to": make_automation(Role.APPROVER, people.unit)}, "delegate"),
         ({"to": make_user(Role.APPROVER, people.unit, entra_object_id=people.approver.entra_object_id)}, "delegate"),
         ({"days": 0}, "ends_at"),
         ({"days": 93}, "ends_at"),

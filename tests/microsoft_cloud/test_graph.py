@@ -55,6 +55,17 @@ def test_a_group_by_name(microsoft, cloud):
     assert microsoft.last.url.params["$filter"] == "displayName eq 'SG-O''Brien & Co'"
 
 
+def test_groups_by_the_beginning_of_their_name(microsoft, cloud):
+    other = {**SECURITY, "id": PERSON, "displayName": "SG-ELM-Agents"}
+    distribution = {**SECURITY, "securityEnabled": False}
+    microsoft.says(200, {"value": [SECURITY, distribution, other]})
+    found = cloud.graph.groups_named("SG-ELM's", 10)
+    assert [group.display_name for group in found] == ["SG-ELM-Agents", "SG-ELM-Claims"]
+    asked = microsoft.last.url.params
+    assert asked["$filter"] == "startswith(displayName,'SG-ELM''s') and securityEnabled eq true"
+    assert asked["$top"] == "10"
+
+
 @pytest.mark.parametrize(
     ("wanted", "status", "answer", "kind"),
     [

@@ -39,8 +39,10 @@ TABLES: Final[dict[str, tuple[str, str]]] = {
         accounts_app.tenantidentity            LOU      -
         accounts_app.tenantsettings            LOU      L
         accounts_app.user                      LOU      -
+        audit_app.logaccess                    LU       -
         audit_app.provisioninglog              RACLMOU  -
         evidence_app.accessreview              LU       -
+        evidence_app.evidencecopy              LU       -
         gates_app.decision                     RACLMOU  -
         gates_app.gate                         RACLMOU  -
         gates_app.stage                        RACLMOU  -
@@ -57,7 +59,10 @@ TABLES: Final[dict[str, tuple[str, str]]] = {
         provisioning_app.rotationrecord        LMOU     -
         provisioning_app.steprecord            LMOU     -
         requests_app.environmentrequest        RACLMOU  R
+        requests_app.requestcomment            RACLMOU  -
+        requests_app.zonedispute               RACLMOU  -
         requests_app.intakereceipt             OU       -
+        requests_app.legalhold                 CLU      -
         sign_in_app.groupmapping               LOU      L
         """.strip().splitlines(),
     )
@@ -71,6 +76,8 @@ REACHED_AS_OWN: Final = frozenset(
         "gates_app.stage",
         "notifications_app.outboxmessage",
         "requests_app.environmentrequest",
+        "requests_app.requestcomment",
+        "requests_app.zonedispute",
     }
 )
 OVERSEEN: Final = {"accounts_app.delegation": "LU"}  # only these reach those of others
@@ -107,15 +114,17 @@ _FAILED = {**_OPERATED, "standing": "failed"}
 VERBS: Final[dict[str, Verb]] = {
     "accounts_app_delegation_end": Verb(own="ACL", unit="L"),
     "accounts_app_tenant_export_evidence": Verb(unit="U", is_page=True),
+    "accounts_app_tenant_questions": Verb(unit="U", is_page=True),
     "accounts_app_tenant_resume": Verb(unit="O", is_offered=False),
     "accounts_app_tenant_review_access": Verb(unit="LU"),
     "accounts_app_tenant_start_review": Verb(unit="LO"),
     "accounts_app_tenantidentity_rotate": Verb(unit="O"),
     "accounts_app_tenantsettings_confirm": Verb(unit="L"),
     "accounts_app_tenantsettings_reject": Verb(unit="L"),
-    "accounts_app_user_deactivate": Verb(unit="L"),
-    "accounts_app_user_end_sessions": Verb(unit="LO"),
-    "accounts_app_user_reactivate": Verb(unit="L", is_offered=False),
+    "accounts_app_user_deactivate": Verb(unit="L", tenant="L"),
+    "accounts_app_user_end_sessions": Verb(unit="LO", tenant="LO"),
+    "accounts_app_user_reactivate": Verb(unit="L", tenant="L", is_offered=False),
+    "accounts_app_user_revoke_role": Verb(unit="L", tenant="L"),
     "evidence_app_accessreview_sign": Verb(unit="LU"),
     "provisioning_app_environment_quarantine": Verb(**_OPERATED),
     "provisioning_app_environment_release": Verb(**_OPERATED, is_offered=False),
@@ -123,9 +132,18 @@ VERBS: Final[dict[str, Verb]] = {
     "provisioning_app_privilegereview_sign": Verb(unit="L"),
     "provisioning_app_provisioningrun_retry": Verb(**_OPERATED),
     "provisioning_app_reconciliationfinding_resolve": Verb(**_OPERATED),
+    "requests_app_environmentrequest_answer": Verb(own=_ALL, unit="ACL", tenant="L", is_offered=False),
     "requests_app_environmentrequest_approve": Verb(unit="A"),
     "requests_app_environmentrequest_attest": Verb(**_FAILED, is_offered=False),
+    "requests_app_environmentrequest_brief": Verb(own="ACL", unit="ACL", tenant="L", is_page=True),
     "requests_app_environmentrequest_claim": Verb(unit="A"),
+    "requests_app_environmentrequest_place_hold": Verb(own="C", unit="C"),
+    "requests_app_environmentrequest_release_hold": Verb(unit="C"),
+    "requests_app_environmentrequest_evidence_package": Verb(own="U", unit="U", tenant="U", is_page=True),
+    "requests_app_environmentrequest_comment": Verb(own=_ALL, unit="ACL", tenant="L"),
+    "requests_app_environmentrequest_copy": Verb(own="R"),
+    "requests_app_environmentrequest_dispute": Verb(own="R", standing="disputable", is_page=True),
+    "requests_app_environmentrequest_guided": Verb(own="R", standing="draft", is_page=True),
     "requests_app_environmentrequest_object_to": Verb(unit="A", standing="window"),
     "requests_app_environmentrequest_reassign": Verb(unit="A"),
     "requests_app_environmentrequest_reject": Verb(unit="A"),
@@ -135,6 +153,9 @@ VERBS: Final[dict[str, Verb]] = {
     "requests_app_environmentrequest_submit": Verb(own="R", standing="draft"),
     "requests_app_environmentrequest_unshare": Verb(own=_ALL, unit="L", tenant="L"),
     "requests_app_environmentrequest_withdraw": Verb(own=_ALL),
+    "requests_app_zonedispute_keep": Verb(unit="L", tenant="L"),
+    "requests_app_zonedispute_lower": Verb(unit="L", tenant="L"),
+    "requests_app_zonedispute_take_back": Verb(own=_ALL),
     "sign_in_app_groupmapping_confirm": Verb(unit="L"),
     "sign_in_app_groupmapping_end": Verb(unit="L"),
 }
@@ -142,6 +163,15 @@ VERBS: Final[dict[str, Verb]] = {
 # Addresses of no row: answer to GET and POST without a session, and with one whatever the role
 SIGN_IN, OK, DONE, REFUSED, NOT_FOUND, NO_SUCH_METHOD = "sign in", "200", "302", "403", "404", "405"
 TOO_EARLY = "409"  # nobody has signed for the entry yet
+# Pages below a table that are about no row: these roles get these answers to GET and POST; a superuser decides, too
+FORMS: Final[dict[str, tuple[str, str, str]]] = {
+    "requests_app_environmentrequest_approvals": ("ACLS", OK, OK),
+    "requests_app_environmentrequest_new": ("R", OK, OK),
+    "requests_app_environmentrequest_new_data": ("R", DONE, DONE),  # to the first step: nothing was said there
+    "requests_app_environmentrequest_live_zone": ("R", NO_SUCH_METHOD, OK),
+    "requests_app_environmentrequest_live_name": ("R", NO_SUCH_METHOD, OK),
+    "requests_app_environmentrequest_live_groups": ("R", NO_SUCH_METHOD, OK),
+}
 # Addresses of rows that are none of the admin's: of which table, and what they do
 OUTSIDE_THE_ADMIN: Final = {"log-proof": ("audit_app.provisioninglog", "proof")}
 OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
@@ -156,6 +186,8 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
     "admin:jsi18n": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
     "admin:view_on_site": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),
     "admin:": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),  # whatever is no address of the admin
+    "operations": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
+    "operations-now": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
     "entra_login": (
         NOT_FOUND,
         NO_SUCH_METHOD,
@@ -167,6 +199,9 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
     "api:intake": (NO_SUCH_METHOD, "401", NO_SUCH_METHOD, "401"),
     "api:api-root": (NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND),
 }
+EXPORTED: Final = "U"  # who takes a list as a file; a superuser may, and reaches nothing as an auditor
+# Addresses of no row that only some roles open; the others are refused
+OF_ROLES: Final = {"operations": "LMOUS", "operations-now": "LMOUS"}
 
 
 def of_role(who: str) -> str:

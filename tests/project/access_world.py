@@ -8,13 +8,12 @@ from typing import Any, Final
 from uuid import uuid4
 
 from django.contrib import admin
-from django.contrib.auth.models import Group
 from django.db.models import DateTimeField, Field, ForeignKey, JSONField, Model, UUIDField
 from django.db.models.fields import NOT_PROVIDED, IntegerField
 
 from accounts_app.models import BusinessUnit, Tenant, TenantSettings, User
 from accounts_app.roles import Depth, Role
-from accounts_app.services import grant, propose_settings, settings_of
+from accounts_app.services import grant, propose_settings, revoke, settings_of
 from core_app import clock
 from evidence_app import reviews
 from evidence_app.models import AccessReview
@@ -46,11 +45,13 @@ PLACES: Final[dict[str, tuple[str, str, str]]] = {
     "accounts_app.tenantidentity": ("", "tenant", ""),
     "accounts_app.tenantsettings": ("", "tenant", ""),
     "accounts_app.user": ("business_unit", "tenant", ""),
+    "audit_app.logaccess": ("", "tenant", ""),
     "audit_app.provisioninglog": (
         "environment_request__business_unit",
         "tenant",
         "environment_request__requester",
     ),
+    "evidence_app.evidencecopy": ("", "tenant", ""),
     "evidence_app.accessreview": ("", "tenant", ""),
     "gates_app.decision": ("gate__business_unit", "gate__tenant", ""),
     "gates_app.gate": ("business_unit", "tenant", "parties__person_key"),
@@ -68,7 +69,10 @@ PLACES: Final[dict[str, tuple[str, str, str]]] = {
     "provisioning_app.rotationrecord": ("", "tenant", ""),
     "provisioning_app.steprecord": ("run__request__business_unit", "run__tenant", ""),
     "requests_app.environmentrequest": ("business_unit", "tenant", "requester"),
+    "requests_app.requestcomment": ("request__business_unit", "request__tenant", "request__requester"),
+    "requests_app.zonedispute": ("request__business_unit", "request__tenant", "request__requester"),
     "requests_app.intakereceipt": ("request__business_unit", "tenant", ""),
+    "requests_app.legalhold": ("request__business_unit", "tenant", ""),
     "sign_in_app.groupmapping": ("", "tenant", ""),
 }
 # What a row must say so that its buttons have something to do
@@ -133,13 +137,16 @@ def make_world() -> World:
     for kind, people in places.items():
         for standing, stage, zone in (
             ("draft", State.DRAFT, Zone.ZONE_1),
+            ("disputable", State.DRAFT, Zone.ZONE_2),
             ("window", State.PENDING_APPROVAL, Zone.ZONE_1),
             ("pending", State.PENDING_APPROVAL, Zone.ZONE_3),
             ("failed", State.FAILED, Zone.ZONE_2),
         ):
             world.requests[kind, standing] = make_request(stage, people=people, zone=zone)
         _provisioned(world.requests[kind, "failed"], people)
+        _talked_about(people, world.requests[kind, "pending"])
         services.share(world.requests[kind, "pending"].pk, reader=people.second_approver, by=people.requester)
+        _held(world.requests[kind, "pending"], people)
     for people in (home, abroad):
         _agreed_by_people(people)
     return world
@@ -149,7 +156,6 @@ def _people_who_look(world: World) -> None:
     """Everybody once asked for environments; only one of them still does, the others have another role now."""
     home = world.home
     now = clock.now()
-    requester = Group.objects.get(name=Role.REQUESTER.value)
     for who in (*Role, NOBODY, SUPERUSER):
         user = make_user(Role.REQUESTER, home.unit, is_staff=True, is_superuser=who == SUPERUSER)
         world.looking[who] = user
@@ -158,15 +164,28 @@ def _people_who_look(world: World) -> None:
         asked = make_request(State.PENDING_APPROVAL, people=mine, zone=Zone.ZONE_3)
         world.requests[who, "pending"] = asked
         services.share(asked.pk, reader=home.second_approver, by=user)
+        _held(asked, home)
+        world.requests[who, "disputable"] = make_request(State.DRAFT, people=mine, zone=Zone.ZONE_2)
         if who == Role.REQUESTER:
+            _talked_about(mine, asked)
             continue
-        user.groups.remove(requester)
+        revoke(user, Role.REQUESTER, home.tenant)
         if who in (Role.APPROVER, Role.COMPLIANCE_OFFICER):
             grant(user, Role(who), home.unit, Depth.LOCAL if who == Role.APPROVER else Depth.DEEP)
         elif who in list(Role):
             grant(user, Role(who), home.tenant)
         if who in (Role.APPROVER, Role.COMPLIANCE_OFFICER, Role.GOVERNANCE_LEAD):
             delegate(user, home.second_approver, Terms(now, now + timedelta(days=7), "On holiday."), by=user)
+
+
+def _held(request: EnvironmentRequest, people: People) -> None:
+    services.place_hold(request.pk, matter="2026-14", reason="Examination.", by=people.compliance_officer)
+
+
+def _talked_about(people: People, request: EnvironmentRequest) -> None:
+    services.comment(request.pk, by=people.requester, text="It is needed in March.")
+    draft = make_request(people=people, zone=Zone.ZONE_2)
+    services.dispute_zone(draft.pk, by=people.requester, wanted=Zone.ZONE_1, rationale="The data is made up.")
 
 
 def _agreed_by_people(people: People) -> None:
@@ -189,8 +208,9 @@ def _provisioned(request: EnvironmentRequest, people: People) -> None:
     }
     for model in admin.site._registry:
         label, tenant = model._meta.app_label, PLACES[model._meta.label_lower][1]
-        made_by_verbs = label in ("accounts_app", "audit_app", "gates_app", "notifications_app", "sign_in_app")
-        if made_by_verbs and model._meta.model_name != "tenantidentity":
+        own = ("accounts_app", "audit_app", "gates_app", "notifications_app", "requests_app", "sign_in_app")
+        made_by_verbs = label in own and model._meta.model_name not in ("intakereceipt", "logaccess", "tenantidentity")
+        if made_by_verbs:
             continue
         belongs_to_unit = bool(PLACES[model._meta.label_lower][0])
         if model is AccessReview or (

@@ -27,12 +27,16 @@ from django.urls.resolvers import URLPattern, URLResolver
 
 from accounts_app.models import User
 from accounts_app.scope import scope_of
+from accounts_app.services import roles_of
 from core_app.admin import HistoryAdmin
 from requests_app.visibility import shared_with
 from tests.project.access_table import (
     DONE,
+    EXPORTED,
+    FORMS,
     NO_SUCH_METHOD,
     NOT_FOUND,
+    OF_ROLES,
     OK,
     OTHERS,
     OUTSIDE_THE_ADMIN,
@@ -76,7 +80,11 @@ class Address:
 
     @property
     def has_row(self) -> bool:
-        return bool(self.table) and self.view not in ("changelist", "add", APP_LIST)
+        return bool(self.table) and self.view not in (*_OF_A_LIST, APP_LIST) and not self.is_form
+
+    @property
+    def is_form(self) -> bool:
+        return f"{self.table.replace('.', '_')}_{self.view}" in FORMS
 
     def at(self, row: Model | None, key: object) -> str:
         """Return the path for a row, or for a key that no row has."""
@@ -115,6 +123,11 @@ def _address(pattern: str, name: str) -> Address:
 ADDRESSES = tuple(addresses())
 METHODS = ("get", "post")
 NO_SESSION = "Without a session"
+_OF_A_LIST = {
+    "changelist": may_view,
+    "add": may_add,
+    "export": lambda who, _table: of_role(who) in EXPORTED,
+}
 
 
 def expected(address: Address, who: str, kind: str, method: str) -> str:
@@ -125,16 +138,20 @@ def expected(address: Address, who: str, kind: str, method: str) -> str:
     """
     table, view, is_post = address.table, address.view, method == "post"
     if not table:
-        return OTHERS[address.name][2 + is_post]
-    if view in ("changelist", "add"):
-        return OK if (may_view if view == "changelist" else may_add)(who, table) else REFUSED
+        answer = OTHERS[address.name][2 + is_post]
+        return REFUSED if answer == OK and of_role(who) not in OF_ROLES.get(address.name, of_role(who)) else answer
+    if view in _OF_A_LIST:
+        return OK if _OF_A_LIST[view](who, table) else REFUSED
+    if address.is_form:
+        roles, *answers = FORMS[f"{table.replace('.', '_')}_{view}"]
+        return answers[is_post] if of_role(who) in roles else REFUSED
     if view == APP_LIST:
         return OK if any(may_view(who, label) for label in TABLES if label.startswith(f"{table}.")) else NOT_FOUND
     if view == "redirect":
         return DONE
     if view == "simple_history" and is_post:
         return REFUSED
-    if view == "proof" and is_post:
+    if view in ("proof", "progress") and is_post:
         return NO_SUCH_METHOD
     return of_row(who, table, kind, then=_to_who_sees_it(address, who, kind, is_post=is_post))
 
@@ -147,6 +164,8 @@ def _to_who_sees_it(address: Address, who: str, kind: str, *, is_post: bool) -> 
         return REFUSED
     if view == "proof":
         return TOO_EARLY
+    if view == "progress":  # a part of the page, for whoever sees the page
+        return OK
     if view in ("change", "simple_history"):
         return REFUSED if is_post else OK
     verb = VERBS[f"{table.replace('.', '_')}_{view}"]
@@ -318,6 +337,12 @@ def _said(world: World, name: str, field: forms.Field, row: Model | None) -> str
         return world.home.approver.upn
     if name == "reader":
         return str(world.home.second_approver.pk)
+    if name == "hold":
+        return str(row.legal_holds.get().pk) if row is not None else ""
+    if name == "lost":
+        return next((each.key for each in roles_of(row)), "") if isinstance(row, User) else ""
+    if isinstance(field, forms.UUIDField):
+        return str(uuid4())
     if isinstance(field, forms.ChoiceField):
         return str(list(field.choices)[-1][0])
     return "An examiner asked for it."

@@ -24,6 +24,7 @@ from evidence_app import reviews
 from gates_app.delegations import Terms, delegate
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
+from requests_app.services import comment, dispute_zone
 from sign_in_app.mappings import Terms as MappingTerms
 from sign_in_app.mappings import propose_mapping
 from tests.factories import People, make_people, make_request, make_user
@@ -45,6 +46,7 @@ MECHANICS = {  # rows that only make a rule hold: counters, chain heads, trees, 
     "TreeLeaf",
     "TreeNode",
     "Checkpoint",
+    "CheckpointTimestamp",
     "Anchor",
     "VerificationRun",
     "Slot",
@@ -83,6 +85,9 @@ def people(db: None) -> People:
     terms = Terms(now, now + timedelta(days=7), "On holiday.")
     delegate(people.approver, people.second_approver, terms, by=people.approver)
     reviews.take(people.tenant.pk, by=people.auditor)
+    draft = make_request(people=people, zone=Zone.ZONE_2)
+    dispute_zone(draft.pk, by=people.requester, wanted=Zone.ZONE_1, rationale="The data is made up.")
+    comment(draft.pk, by=people.requester, text="Ask me.")
     mapping = MappingTerms(uuid4(), "SG-ELM-Operators", Role.OPERATOR)
     propose_mapping(people.tenant.pk, mapping, by=people.governance_lead)
     return people

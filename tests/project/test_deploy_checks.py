@@ -122,6 +122,15 @@ def test_a_release_migrates_and_gives_the_application_its_role_as_the_owner(tmp_
         assert "ELM_OWNER_DATABASE_URL" in ended.stderr
 
 
+def test_a_second_database_or_a_router_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.what_is_decided_on_is_the_latest(databases=None) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(checks.settings, "DATABASE_ROUTERS", ["elsewhere.Router"])
+        assert found(checks.what_is_decided_on_is_the_latest(databases=["default"])) == ["elm.E010"]
+    monkeypatch.setitem(checks.settings.DATABASES, "replica", {})
+    assert found(checks.what_is_decided_on_is_the_latest(databases=["default"])) == ["elm.E010"]
+
+
 def test_an_sqlite_file_is_no_database_for_production(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(production.DATABASES["default"], "ENGINE", "django.db.backends.sqlite3")
     assert found(checks.production_is_configured()) == ["elm.E004"]
@@ -202,6 +211,35 @@ class TestRoles:
         (message,) = checks.log_is_protected(databases=["default"])
         assert message.id == "elm.E007"
         assert f"owns the table {table}" in message.msg
+
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [
+            ("SCHEMA", "public"),
+            ("FUNCTION", f"{LOG}_no_change"),
+            ("FUNCTION", "elm_shows_every_tenant"),
+            ("FUNCTION", "requests_app_environmentrequest_state_follows_log"),
+        ],
+    )
+    def test_the_owner_of_the_schema_or_of_what_triggers_and_policies_run_is_refused(
+        self, kind: str, name: str
+    ) -> None:
+        self.run(f"GRANT CREATE ON SCHEMA public TO elm_test_app; ALTER {kind} {name} OWNER TO elm_test_app")
+        self.run("SET LOCAL ROLE elm_test_app")
+        (message,) = checks.log_is_protected(databases=["default"])
+        assert message.id == "elm.E007"
+        assert f"owns the {kind.lower()} {name}" in message.msg
+
+    def test_the_owner_of_the_database_who_thereby_owns_the_schema_is_refused(self) -> None:
+        database = connection.settings_dict["NAME"]
+        self.run(f"ALTER DATABASE {database} OWNER TO elm_test_app", "SET LOCAL ROLE elm_test_app")
+        (message,) = checks.log_is_protected(databases=["default"])
+        assert f"owns the database {database} and the schema public" in message.msg
+
+    def test_a_role_that_may_make_roles_is_refused(self) -> None:
+        self.run("ALTER ROLE elm_test_app CREATEROLE", "SET LOCAL ROLE elm_test_app")
+        (message,) = checks.log_is_protected(databases=["default"])
+        assert "may make roles, and so become the owner" in message.msg
 
     def test_a_member_of_the_owner_is_refused(self) -> None:
         self.run(

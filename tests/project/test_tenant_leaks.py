@@ -16,10 +16,10 @@ from django.urls import reverse
 
 from accounts_app.models import BusinessUnit
 from accounts_app.roles import Role
-from accounts_app.services import revoke
+from accounts_app.services import grant, revoke
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
-from tests.factories import make_people, make_request, make_user
+from tests.factories import make_people, make_request, make_user, unit_of
 from tests.requests_app.payloads import payload_of
 from tests.screens import client_of, page_of
 
@@ -152,7 +152,8 @@ def test_no_unique_value_of_ours_is_taken_across_tenants():
 def test_a_role_that_is_taken_away_shows_nothing_at_the_next_click_of_the_same_session(two):
     ours, _ = two
     request = EnvironmentRequest.objects.get(tenant=ours.tenant)
-    person = make_user(Role.AUDITOR, ours.tenant)
+    person, elsewhere = make_user(Role.AUDITOR, ours.tenant), unit_of(ours.tenant, "Treasury")
+    grant(person, Role.AUDITOR, elsewhere)
     client = client_of(person)
     assert client.get(page_of(request)).status_code == 200
     assert client.get(LIST).context["cl"].result_count == 1
@@ -162,7 +163,7 @@ def test_a_role_that_is_taken_away_shows_nothing_at_the_next_click_of_the_same_s
     assert client.get(page_of(request)).status_code == 404
     assert client.get(LIST).context["cl"].result_count == 0
 
-    person.groups.clear()
+    revoke(person, Role.AUDITOR, elsewhere)
     assert client.get(LIST).status_code == 403
     person.is_active = False
     person.save()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provisioning_app import policy_gap, services
-from provisioning_app.models import Environment
+from provisioning_app.models import GovernedControl
 from requests_app.choices import State, Zone
 from tests.provisioning_app.reconciling import let_pass
 
@@ -62,7 +62,7 @@ def test_the_dashboard_gets_mean_and_longest_per_control(world):
     for _ in range(2):
         world.provision(Zone.ZONE_1)
 
-    figures = policy_gap.summary(Environment.objects.filter(tenant=world.people.tenant))
+    figures = policy_gap.summary(GovernedControl.objects.filter(environment__tenant=world.people.tenant))
 
     assert {figure["control"] for figure in figures} == set(policy_gap.CONTROLS.values())
     for figure in figures:

@@ -8,11 +8,12 @@ from audit_app.actions import Action, ActorType
 from audit_app.verify import verify_log
 from core_app.errors import DomainError, PermissionRefused
 from notifications_app.models import OutboxMessage
-from provisioning_app import matrix, services
+from provisioning_app import matrix, rollback, services
 from provisioning_app.choices import EnvironmentStatus, RollbackStatus
 from provisioning_app.matrix import Choice, FailurePoint
 from provisioning_app.models import Environment, Rollback
 from provisioning_app.plan import PLANS
+from requests_app import services as requests
 from requests_app.choices import State, Zone
 from tests.provisioning_app.reconciling import (
     calls,
@@ -253,3 +254,38 @@ def test_who_does_not_operate_presses_no_button(world, deletable, verb):
     for name in ("auditor", "governance_lead"):
         assert press(getattr(world.people, name), deletable, verb, reason="Please.").status_code == 403
     assert not Rollback.objects.exists()
+
+
+def test_what_is_under_legal_hold_is_not_deleted(world, deletable):
+    """Neither begun nor, once somebody has placed the hold in between, carried out: it is quarantined then."""
+    officer = world.people.compliance_officer
+    hold = requests.place_hold(deletable.pk, matter="Case 7", reason="Litigation.", by=officer)
+    assert Choice.DELETE not in matrix.options(deletable, world.people.operator)
+    with pytest.raises(DomainError, match="Deleting is offered only"):
+        begin(world, deletable)
+    requests.release_hold(hold.pk, reason="Closed.", by=officer)
+    begin(world, deletable)
+
+    requests.place_hold(deletable.pk, matter="Case 8", reason="Litigation.", by=officer)
+    roll_back(world)
+
+    assert deletes(world) == 0
+    entry = deletable.log_entries.get(action=Action.ROLLBACK_FAILED)
+    assert entry.error_message == "Its request is under legal hold for Case 8."
+    assert deletable.environments.get().status == EnvironmentStatus.QUARANTINED
+
+
+def test_a_hold_that_comes_between_the_look_and_the_deletion_stops_it(world, deletable, monkeypatch):
+    begin(world, deletable)
+    look = rollback._obstacle
+
+    def placed_meanwhile(run, row):
+        found = look(run, row)
+        requests.place_hold(deletable.pk, matter="Case 9", reason="Litigation.", by=world.people.compliance_officer)
+        return found
+
+    monkeypatch.setattr(rollback, "_obstacle", placed_meanwhile)
+    roll_back(world, minutes=1)
+
+    assert deletes(world) == 0
+    assert deletable.log_entries.get(action=Action.ROLLBACK_FAILED).error_message.endswith("for Case 9.")

@@ -43,6 +43,7 @@ provisioning_completed   er_provisioningcompleted    .         .          .     
 has_customer_data        -                           01        .          .        .      .       .         .
 has_financial_data       -                           01        .          .        .      .       .         .
 has_external_access      -                           01        .          .        .      .       .         .
+raised_zone              -                           01        .          .        .      .       .         .
 security_group_name      -                           01        .          .        .      .       .         .
 business_unit            -                           0         .          .        .      .       .         .
 tenant                   -                           .         .          .        .      .       .         .

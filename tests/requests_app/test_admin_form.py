@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from django.urls import reverse
 from accounts_app.models import BusinessUnit
 from accounts_app.roles import Role
 from audit_app.actions import Action
+from requests_app.admin import requests as screen
 from requests_app.choices import DataSensitivity, State, Zone
 from requests_app.models import EnvironmentRequest
 from tests.factories import People, facts, make_people, make_request, make_user, unit_of
-from tests.screens import ADD, client_of, page_of, state_of
+from tests.screens import ADD, client_of, page_of, rows_behind, state_of
 
 TABS = ("Request Details", "Classification", "Approval", "Provisioning", "Audit Trail")
 
@@ -135,7 +137,7 @@ def test_the_page_has_the_five_tabs_and_the_summary_above_them(people: People) -
 
     page = client_of(people.approver).get(page_of(request)).content.decode()
 
-    positions = [page.index(f"\n                                {tab}\n") for tab in TABS]
+    positions = [re.search(rf'<button type="button" role="tab"[^>]*>\s*{tab}\s', page).start() for tab in TABS]
     assert positions == sorted(positions)
     for shown in ("The data is Restricted", "It would be lower if", "What will be built", "FSI-Enterprise-Production"):
         assert page.index(shown) < positions[0]
@@ -154,3 +156,24 @@ def test_the_page_of_a_failed_request_says_why(people: People) -> None:
 
     assert "The quota is used up." in client_of(people.requester).get(page_of(request)).content.decode()
     assert state_of(request) == State.FAILED
+
+
+def test_the_audit_trail_lists_the_newest_entries_and_leads_to_all_of_them(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = make_request(State.COMPLETED, people=people)
+    total = request.log_entries.count()
+    log = f"{reverse('admin:audit_app_provisioninglog_changelist')}?environment_request={request.pk}"
+    client = client_of(people.requester)
+
+    page = client.get(page_of(request)).content.decode()
+    assert f"{total} entries." in page
+    assert f'href="{log}"' in page
+    assert rows_behind(people.requester, log) == total
+    assert page.count("RequestCreated") == 1
+
+    monkeypatch.setattr(screen, "MOST_ENTRIES", 3)
+    page = client.get(page_of(request)).content.decode()
+    assert f"{total} entries, the newest 3 here." in page
+    assert "RequestCreated" not in page
+    assert page.index("ProvisioningStarted") < page.index("ProvisioningCompleted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,13 +10,13 @@ from django.conf import settings
 from django.urls import reverse
 
 from accounts_app.models import User
+from accounts_app.roles import Role
 from core_app.clock import ManualClock
 from requests_app import services
-from requests_app.admin.saved_views import SAVED_VIEWS
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
-from tests.factories import People, decide, make_people, make_request
-from tests.screens import LIST, client_of, page_of
+from tests.factories import People, decide, make_people, make_request, make_user
+from tests.screens import LIST, client_of, page_of, rows_behind, tabs_of
 
 
 def listed(user: User, **query: object) -> set[EnvironmentRequest]:
@@ -120,13 +121,55 @@ def test_completed_this_month_forgets_the_month_before(clock: ManualClock, peopl
     assert listed(people.auditor, view="completed") == {latest}
 
 
-def test_every_saved_view_is_a_tab_and_the_chosen_one_is_lit(people: People) -> None:
-    page = client_of(people.auditor).get(reverse(LIST), {"view": "failed"})
+def test_every_saved_view_is_a_tab_with_a_count_of_what_the_person_sees_and_the_chosen_one_is_lit(
+    clock: ManualClock, people: People
+) -> None:
+    mine = replace(people, requester=make_user(Role.REQUESTER, people.unit))
+    make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
+    clock.advance(hours=49)
+    stages = (State.DRAFT, State.PENDING_APPROVAL, State.PROVISIONING, State.FAILED, State.FAILED, State.COMPLETED)
+    for stage in stages:
+        make_request(stage, people=mine, zone=Zone.ZONE_2)
+    make_request(State.FAILED)  # of another tenant
 
-    [tabs] = page.context["tab_list"]
-    assert [tab["title"] for tab in tabs["items"]] == ["All", *(title for title, _ in SAVED_VIEWS.values())]
-    assert [tab["title"] for tab in tabs["items"] if tab["active"]] == ["Failed Requests"]
+    shown = tabs_of(people.auditor, view="failed")
+
+    assert [tab["title"] for tab in shown] == [
+        "All",
+        "My Requests 0",
+        "Pending My Approval 0",
+        "All Pending 2",
+        "Provisioning in Progress 1",
+        "Failed Requests 2",
+        "Completed This Month 1",
+        "Overdue 1",
+        "Open Gaps 0",
+        "Quarantined 0",
+    ]
+    assert [tab["title"] for tab in shown if tab["active"]] == ["Failed Requests 2"]
+    assert [tab["title"] for tab in tabs_of(mine.requester)][:4] == [
+        "All",
+        "My Requests 6",
+        "Pending My Approval 0",
+        "All Pending 1",
+    ]
+    assert tabs_of(people.approver)[2]["title"] == "Pending My Approval 2"
     assert settings.UNFOLD["TABS"] == "requests_app.admin.saved_views.tabs"
+
+
+def test_each_count_is_that_of_the_rows_behind_its_tab(people: People) -> None:
+    for stage in (State.PENDING_APPROVAL, State.FAILED, State.COMPLETED):
+        make_request(stage, people=people, zone=Zone.ZONE_3)
+
+    for tab in tabs_of(people.approver)[1:]:
+        assert tab["title"].endswith(f" {rows_behind(people.approver, tab['link'])}"), tab
+
+
+def test_an_empty_view_says_what_that_means(people: People) -> None:
+    client = client_of(people.requester)
+
+    assert "You have not asked for an environment yet." in client.get(f"{reverse(LIST)}?view=mine").content.decode()
+    assert "Nothing matches" in client.get(f"{reverse(LIST)}?view=mine&q=x").content.decode()
 
 
 @pytest.mark.parametrize(

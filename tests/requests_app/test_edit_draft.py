@@ -9,10 +9,10 @@ import pytest
 from accounts_app.roles import Role
 from audit_app.actions import Action
 from core_app.errors import InvalidInputError, PermissionRefused
+from core_app.text import MAX_TEXT
 from requests_app import services
 from requests_app.choices import DataSensitivity, ExpectedUsers, State, Zone
 from requests_app.models import EnvironmentRequest
-from requests_app.services.drafts import MAX_TEXT
 from tests.factories import People, facts, make_people, make_request, make_user, unit_of
 
 

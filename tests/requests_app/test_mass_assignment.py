@@ -49,6 +49,7 @@ def everything(people: People) -> dict[str, str]:
         "has_financial_data": "on",
         "has_external_access": "on",
         "zone_rationale": "Another rationale.",
+        "raised_zone": "3",
         "security_group_name": "Another-Group",
         "security_group_id": str(uuid4()),
         "zone_auto_flags": "",

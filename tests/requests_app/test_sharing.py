@@ -18,7 +18,7 @@ from requests_app import services
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest, EnvironmentRequestUserObjectPermission
 from requests_app.visibility import shared_with, visible_requests
-from tests.factories import decide, make_people, make_request, make_user, unit_of
+from tests.factories import decide, make_automation, make_people, make_request, make_user, unit_of
 from tests.screens import LIST, client_of, page_of, press, told
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +86,7 @@ def test_it_is_shared_with_active_colleagues_who_hold_a_role_once(people, reques
     for reader, why in (
         (others.auditor, "colleagues of your organisation"),
         (make_user(Role.REQUESTER, unit, is_active=False), "colleagues of your organisation"),
-        (make_user(Role.REQUESTER, unit, is_service_principal=True), "colleagues of your organisation"),
+        (make_automation(Role.REQUESTER, unit), "colleagues of your organisation"),
         (make_user(None, unit), "has no role here"),
         (people.requester, "own request"),
     ):

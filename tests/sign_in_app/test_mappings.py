@@ -7,8 +7,9 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
+from accounts_app.privileges import verify_privileges
 from accounts_app.roles import Role
-from accounts_app.services import grant
+from accounts_app.services import grant, revoke_role, roles_of
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
@@ -59,6 +60,10 @@ def test_a_second_account_of_the_same_person_does_not_confirm(people: People) ->
     for account in (lead, double):
         with pytest.raises(PermissionRefused, match="second person"):
             confirm_mapping(made.pk, by=account)
+    refused = ProvisioningLog.objects.filter(action=Action.DECISION_REFUSED).order_by("sequence")
+    assert [(entry.actor, entry.action_details) for entry in refused] == [
+        (account.upn, {"confirm": str(made)}) for account in (lead, double)
+    ]
     with pytest.raises(IntegrityError), transaction.atomic():
         GroupMapping.objects.filter(pk=made.pk).update(confirmed_by=lead, confirmed_at=made.proposed_at)
 
@@ -107,6 +112,31 @@ def test_two_groups_that_give_the_same_take_nothing_while_one_is_left(people: Pe
         with transaction.atomic():
             synchronise(person, groups_now)
         assert client_of(person).get("/admin/gates_app/gate/").status_code == (200 if holds else 403)
+        assert verify_privileges(is_production=False).findings == ()
     with transaction.atomic():
         synchronise(by_hand, [])
     assert by_hand.groups.filter(name=Role.OPERATOR).exists()
+
+
+def test_a_requester_stays_one_while_a_group_is_left_and_what_was_taken_by_hand_comes_back(people, second) -> None:
+    units = [unit_of(people.tenant, name) for name in ("Retail", "Treasury")]
+    groups = [
+        confirm_mapping(propose(people, Role.REQUESTER, business_unit=unit).pk, by=second).group_id for unit in units
+    ]
+    person = make_user(at=people.tenant)
+    for groups_now, unit, roles in ((groups[:1], units[0], 1), (groups[1:], units[1], 1), ([], units[1], 0)):
+        with transaction.atomic():
+            synchronise(person, groups_now)
+        assert (person.business_unit, len(roles_of(person))) == (unit, roles)
+    with transaction.atomic():
+        synchronise(person, groups)
+    revoke_role(person.pk, roles_of(person)[0], by=second, reason="Asks for too many.")
+    assert roles_of(person) == []
+    with transaction.atomic():
+        synchronise(person, groups)
+    assert [str(each) for each in roles_of(person)] == ["ELM Requester"]
+    told = ProvisioningLog.objects.filter(action__in=(Action.ROLE_GRANTED, Action.ROLE_REVOKED)).order_by("sequence")
+    mine = [(entry.action, entry.actor) for entry in told if entry.action_details["person"] == person.upn]
+    granted, revoked = (Action.ROLE_GRANTED, "System"), (Action.ROLE_REVOKED, "System")
+    assert mine == [granted, revoked, granted, (Action.ROLE_REVOKED, second.upn), granted]
+    assert verify_privileges(is_production=False).findings == ()

@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from accounts_app.models import User
-from accounts_app.people import deactivate, end_sessions, reactivate
+from accounts_app.people import deactivate, end_sessions, may_reactivate, reactivate
 from accounts_app.roles import Role
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
@@ -43,6 +43,18 @@ def test_an_idle_session_ends_and_leads_back_to_where_one_was(people: People, cl
     assert answer["Location"] == f"{LOGIN}?next=%2Fadmin%2F%3Fview%3Dmine"
     assert "You were away" in client.get(answer["Location"]).content.decode()
     assert not is_in(client)
+
+
+def test_what_a_page_asks_for_by_itself_keeps_no_session_alive(people: People, clock: ManualClock) -> None:
+    client = client_of(people.auditor)
+    part = {"X-Background": "1", "HX-Request": "true", "HX-Current-URL": "http://testserver/admin/operations/?a=b"}
+    for _ in range(3):
+        clock.advance(minutes=20)
+        assert client.get(HOME, headers=part).status_code == 200
+
+    clock.advance(minutes=1)
+
+    assert client.get(HOME, headers=part)["HX-Redirect"] == f"{LOGIN}?next=%2Fadmin%2Foperations%2F%3Fa%3Db"
 
 
 def test_a_session_ends_after_its_longest_time_however_busy(people: People, clock: ManualClock) -> None:
@@ -102,6 +114,15 @@ def test_nobody_deactivates_themselves_with_a_second_account_either(people: Peop
     for account in (lead, second):
         with pytest.raises(PermissionRefused, match="Another"):
             deactivate(account.pk, by=lead, reason="Because.")
+
+
+def test_nobody_lets_themselves_in_again_with_a_second_account(people: People) -> None:
+    lead, other = people.governance_lead, make_user(Role.GOVERNANCE_LEAD, people.tenant)
+    second = make_user(Role.GOVERNANCE_LEAD, people.tenant, entra_object_id=lead.entra_object_id)
+    lead = deactivate(lead.pk, by=other, reason="On leave.")
+    assert (may_reactivate(second, lead), may_reactivate(other, lead)) == (False, True)
+    with pytest.raises(PermissionRefused, match="Another"):
+        reactivate(lead.pk, by=second, reason="Because.")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def application(**more):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_e18_an_unregistered_principal_is_forbidden_on_every_bap_path(cloud, path):
+def test_contract_e18_an_unregistered_principal_is_forbidden_on_every_bap_path(cloud, path):
     other = application()
     tenant = cloud.tenant(applications=[other])
     tenant.credential = tenant.credential_for(other["client_id"], other["secret"])
@@ -35,7 +35,7 @@ def test_e18_an_unregistered_principal_is_forbidden_on_every_bap_path(cloud, pat
     assert "does not have permission to access the path" in answer.json()["error"]["message"]
 
 
-def test_e18_the_power_platform_api_opens_by_role_assignment_too(cloud):
+def test_contract_e18_the_power_platform_api_opens_by_role_assignment_too(cloud):
     other = application()
     tenant = cloud.tenant(applications=[other])
     principal = str(uuid4())
@@ -59,7 +59,7 @@ def test_e18_the_power_platform_api_opens_by_role_assignment_too(cloud):
     assert tenant.pp("GET", "/environmentmanagement/environments").status_code == 200
 
 
-def test_e19_a_token_opens_only_the_hosts_of_its_audience(tenant):
+def test_contract_e19_a_token_opens_only_the_hosts_of_its_audience(tenant):
     power_platform = tenant.cloud.endpoints["power_platform"]
     hosts = {
         BAP_SCOPE: f"{tenant.cloud.endpoints['bap']}{BAP}/tenant?api-version=2021-04-01",
@@ -74,7 +74,7 @@ def test_e19_a_token_opens_only_the_hosts_of_its_audience(tenant):
             assert status == (200 if scope == audience else 401), (scope, url)
 
 
-def test_e19_a_missing_or_forged_or_expired_token_is_a_401(cloud):
+def test_contract_e19_a_missing_or_forged_or_expired_token_is_a_401(cloud):
     tenant = cloud.tenant(timing={"token_lifetime": 600})
     url = f"{cloud.endpoints['bap']}{BAP}/tenant?api-version=2021-04-01"
     token = tenant.token(BAP_SCOPE)
@@ -88,14 +88,14 @@ def test_e19_a_missing_or_forged_or_expired_token_is_a_401(cloud):
 
 
 @pytest.mark.parametrize("version", ["", "2022-01-01", "2024-10-01", "latest"])
-def test_e20_only_known_api_versions_are_answered(tenant, version):
+def test_contract_e20_only_known_api_versions_are_answered(tenant, version):
     answer = tenant.bap("GET", "/tenant", version)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidApiVersion")
     missing = tenant.call("GET", f"{tenant.cloud.endpoints['bap']}{BAP}/tenant", BAP_SCOPE)
     assert missing.json()["error"]["code"] == "InvalidApiVersion"
 
 
-def test_e20_every_listed_version_is_answered(tenant):
+def test_contract_e20_every_listed_version_is_answered(tenant):
     for version in ("2016-02-01", "2020-10-01", "2021-04-01", "2023-06-01", "2024-05-01", "2026-06-01"):
         assert tenant.bap("GET", "/tenant", version).status_code == 200
 

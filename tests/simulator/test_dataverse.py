@@ -28,7 +28,7 @@ def stranger(quick):
     return client_id, quick.credential_for(client_id, secret)
 
 
-def test_e15_a_fresh_organization_refuses_tokens_and_callers_for_a_while(tenant):
+def test_contract_e15_a_fresh_organization_refuses_tokens_and_callers_for_a_while(tenant):
     organization = tenant.organization(tenant.create())
     with pytest.raises(ClientAuthenticationError, match="AADSTS500011"):
         tenant.token(f"{organization.url}/.default")
@@ -40,7 +40,7 @@ def test_e15_a_fresh_organization_refuses_tokens_and_callers_for_a_while(tenant)
     assert answers[1].json()["error"]["code"] == "0x80072560"
 
 
-def test_e15_waiting_helps_as_much_as_asking(cloud):
+def test_contract_e15_waiting_helps_as_much_as_asking(cloud):
     tenant = cloud.tenant(timing={"create_polls": 1, "dataverse_denials": None, "token_denials": 0})
     organization = tenant.organization(tenant.create())
     assert {organization.call("GET", "/WhoAmI").status_code for _ in range(5)} == {401, 403}
@@ -59,12 +59,12 @@ def test_e15_waiting_helps_as_much_as_asking(cloud):
         {"nosuchcolumn": 1},
     ],
 )
-def test_e16_organization_settings_are_typed_and_ranged(quick, organization, change):
+def test_contract_e16_organization_settings_are_typed_and_ranged(quick, organization, change):
     path = f"/organizations({organization.one('/organizations')['organizationid']})"
     assert organization.call("PATCH", path, json=change).status_code == 400
 
 
-def test_e16_retention_for_ever_and_representation(quick, organization):
+def test_contract_e16_retention_for_ever_and_representation(quick, organization):
     path = f"/organizations({organization.one('/organizations')['organizationid']})"
     assert organization.call("PATCH", path, json={"auditretentionperiodv2": -1}).status_code == 204
     preferred = organization.call(
@@ -74,7 +74,7 @@ def test_e16_retention_for_ever_and_representation(quick, organization):
     assert organization.call("PATCH", f"/organizations({uuid4()})", json={"isauditenabled": True}).status_code == 404
 
 
-def test_e16_only_the_creator_and_added_application_users_are_members(quick, environment, organization):
+def test_contract_e16_only_the_creator_and_added_application_users_are_members(quick, environment, organization):
     client_id, credential = stranger(quick)
     token = credential.get_token(f"{organization.url}/.default").token
     headers = {"Authorization": f"Bearer {token}"}
@@ -92,7 +92,7 @@ def test_e16_only_the_creator_and_added_application_users_are_members(quick, env
     )
 
 
-def test_e17_a_duplicate_application_user_is_a_412(quick, organization):
+def test_contract_e17_a_duplicate_application_user_is_a_412(quick, organization):
     client_id, _ = stranger(quick)
     unit = organization.one("/businessunits")["businessunitid"]
     body = {"applicationid": client_id, "accessmode": 4, "businessunitid@odata.bind": f"/businessunits({unit})"}

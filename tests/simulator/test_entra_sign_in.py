@@ -8,6 +8,8 @@ from uuid import uuid4
 import jwt
 import pytest
 
+from simulator.clock import parse_time
+
 BACK = "https://elm.example/sign-in/entra/callback/"
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
@@ -19,6 +21,11 @@ def application(cloud):
     app = {"client_id": str(uuid4()), "object_id": str(uuid4()), "display_name": "elm", "secret": "s"}
     tenant = cloud.tenant(applications=[app | {"redirect_uris": [BACK]}])
     return tenant, app["client_id"]
+
+
+def simulated_seconds(cloud):
+    """Return what the simulator's clock says, in seconds since 1970."""
+    return int(parse_time(cloud.control("GET", "/state")["now"]).timestamp())
 
 
 def authorize(cloud, application, cookie="", **more):
@@ -53,16 +60,18 @@ def redeem(cloud, application, code, **more):
 
 def test_a_code_is_worth_one_token_signed_with_a_published_key(cloud, application):
     tenant, client_id = application
+    began = simulated_seconds(cloud)
     back = values(authorize(cloud, application, account=tenant.person))
     assert back["state"] == "st"
     token = redeem(cloud, application, back["code"]).json()["id_token"]
     config = cloud.http.get(f"{cloud.endpoints['login']}/{tenant.id}/v2.0/.well-known/openid-configuration").json()
     keys = jwt.PyJWKSet.from_dict(cloud.http.get(config["jwks_uri"]).json())
     key = keys[jwt.get_unverified_header(token)["kid"]].key
-    # The simulator's clock is not this machine's
-    times = {"verify_iat": False, "verify_nbf": False}
+    # PyJWT knows this machine's clock alone; other tests have moved the simulator's, by which the token is timed
+    times = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
     expected = {"audience": client_id, "issuer": config["issuer"], "options": times}
     claims = jwt.decode(token, key, ["RS256"], **expected)
+    assert began <= claims["auth_time"] <= claims["iat"] == claims["nbf"] <= simulated_seconds(cloud) < claims["exp"]
     assert (claims["nonce"], claims["tid"], claims["preferred_username"]) == ("n", tenant.id, tenant.person)
     assert claims["groups"] == [tenant.group_id]
     assert redeem(cloud, application, back["code"]).json()["error_codes"] == [70008]

@@ -7,7 +7,7 @@ import pytest
 DAY = 86400
 
 
-def test_e01_the_environment_id_appears_only_in_the_finished_operation(tenant):
+def test_contract_e01_the_environment_id_appears_only_in_the_finished_operation(tenant):
     started = tenant.start()
     assert (started.status_code, started.content) == (202, b"")
     operation = started.headers["location"]
@@ -18,7 +18,7 @@ def test_e01_the_environment_id_appears_only_in_the_finished_operation(tenant):
     assert states == [("NotStarted", False), ("Running", False), ("Running", False), ("Succeeded", True)]
 
 
-def test_e01_a_failed_creation_names_no_environment_and_leaves_none(tenant):
+def test_contract_e01_a_failed_creation_names_no_environment_and_leaves_none(tenant):
     tenant.fault(host="bap", method="POST", path="/environments", operation="Failed")
     domain = tenant.domain()
     document = tenant.finish(tenant.start(domain=domain).headers["location"])
@@ -28,7 +28,7 @@ def test_e01_a_failed_creation_names_no_environment_and_leaves_none(tenant):
     assert tenant.bap("POST", "/validateEnvironmentDetails", json={"domainName": domain}).status_code == 200
 
 
-def test_e02_location_is_on_a_second_origin_and_repeats_the_query(tenant):
+def test_contract_e02_location_is_on_a_second_origin_and_repeats_the_query(tenant):
     answer = tenant.bap("POST", "/environments", "2023-06-01", json=tenant.body(), params={"$expand": "permissions"})
     location = answer.headers["location"]
     assert not location.startswith(tenant.cloud.endpoints["bap"])
@@ -37,12 +37,12 @@ def test_e02_location_is_on_a_second_origin_and_repeats_the_query(tenant):
     assert tenant.bap("GET", location).status_code == 200
 
 
-def test_e02_a_hostile_location_can_be_injected(tenant):
+def test_contract_e02_a_hostile_location_can_be_injected(tenant):
     tenant.fault(host="bap", path="/environments", hostile_location=True)
     assert tenant.start().headers["location"] == "https://attacker.example/steal"
 
 
-def test_e03_modify_sku_answers_only_operation_location(quick):
+def test_contract_e03_modify_sku_answers_only_operation_location(quick):
     environment = quick.create(environmentSku="Production")
     answer = quick.bap(
         "POST", f"/scopes/admin/environments/{environment}/modifySku", json={"environmentSku": "Sandbox"}
@@ -53,7 +53,7 @@ def test_e03_modify_sku_answers_only_operation_location(quick):
     assert quick.read(environment)["environmentSku"] == "Sandbox"
 
 
-def test_e04_metadata_and_readiness_come_some_reads_after_success(tenant):
+def test_contract_e04_metadata_and_readiness_come_some_reads_after_success(tenant):
     document = tenant.finish(tenant.start().headers["location"])
     environment = document["links"]["environment"]["path"].rpartition("/")[2]
     seen = []
@@ -63,7 +63,7 @@ def test_e04_metadata_and_readiness_come_some_reads_after_success(tenant):
     assert seen == [(False, "NotSpecified"), (False, "NotSpecified"), (True, "Running"), (True, "Ready")]
 
 
-def test_e05_without_database_type_there_is_silently_no_dataverse(tenant):
+def test_contract_e05_without_database_type_there_is_silently_no_dataverse(tenant):
     body = tenant.body()
     del body["properties"]["databaseType"]
     answer = tenant.bap("POST", "/environments", "2023-06-01", json=body)
@@ -73,7 +73,7 @@ def test_e05_without_database_type_there_is_silently_no_dataverse(tenant):
     assert "linkedEnvironmentMetadata" not in tenant.settle(document["name"])
 
 
-def test_e07_one_operation_at_a_time(tenant):
+def test_contract_e07_one_operation_at_a_time(tenant):
     environment = tenant.create()
     tenant.cloud.control("POST", "/timing", {"tenant": tenant.id, "operation_polls": None, "operation_seconds": 60})
     path = f"/scopes/admin/environments/{environment}"
@@ -91,7 +91,7 @@ def test_e07_one_operation_at_a_time(tenant):
     assert properties["description"] == "first"
 
 
-def test_e13_display_names_repeat_but_domains_do_not(quick):
+def test_contract_e13_display_names_repeat_but_domains_do_not(quick):
     domain = quick.domain()
     quick.create(domain=domain)
     again = quick.start(domain=domain.upper())
@@ -103,7 +103,7 @@ def test_e13_display_names_repeat_but_domains_do_not(quick):
     assert (check.status_code, check.json()["error"]["code"]) == (409, "DomainNameAlreadyInUse")
 
 
-def test_e13_a_domain_stays_reserved_for_eight_days_after_deletion(alone):
+def test_contract_e13_a_domain_stays_reserved_for_eight_days_after_deletion(alone):
     tenant = alone.tenant(timing={"create_polls": 1, "operation_polls": 1, "metadata_reads": 0})
     domain = tenant.domain()
     environment = tenant.create(domain=domain)
@@ -120,7 +120,7 @@ def test_e13_a_domain_stays_reserved_for_eight_days_after_deletion(alone):
     assert free_after(1 * DAY)
 
 
-def test_e14_delete_needs_a_code_and_repeats_with_204(tenant):
+def test_contract_e14_delete_needs_a_code_and_repeats_with_204(tenant):
     environment = tenant.create()
     path = f"/scopes/admin/environments/{environment}"
     assert tenant.bap("POST", f"{path}/validateDelete", "2018-01-01").json() == {
@@ -144,7 +144,7 @@ def test_e14_delete_needs_a_code_and_repeats_with_204(tenant):
     assert tenant.read(environment)["provisioningState"] == "Succeeded"
 
 
-def test_e21_a_service_principal_cannot_create_a_developer_environment(cloud, tenant):
+def test_contract_e21_a_service_principal_cannot_create_a_developer_environment(cloud, tenant):
     answer = tenant.start(environmentSku="Developer")
     assert answer.status_code == 403
     assert "not licensed for creation of developer environments" in answer.json()["error"]["message"]
@@ -155,7 +155,7 @@ def test_e21_a_service_principal_cannot_create_a_developer_environment(cloud, te
     assert permissive.bap("POST", "/environments", "2023-06-01", json=body).status_code == 202
 
 
-def test_e21_capacity_and_disabled_locations_are_refused(cloud):
+def test_contract_e21_capacity_and_disabled_locations_are_refused(cloud):
     tenant = cloud.tenant(capacity_gb=1, locations={"australia": {"disabled": True}})
     disabled = tenant.start(location="australia")
     assert (disabled.status_code, disabled.json()["error"]["code"]) == (400, "EnvironmentLocationUnsupported")
@@ -169,12 +169,12 @@ def test_e21_capacity_and_disabled_locations_are_refused(cloud):
 
 
 @pytest.mark.parametrize(("ignored", "region"), [(True, "westeurope"), (False, "northeurope")])
-def test_e22_the_requested_region_may_be_ignored(cloud, ignored, region):
+def test_contract_e22_the_requested_region_may_be_ignored(cloud, ignored, region):
     tenant = cloud.tenant(timing={"ignore_azure_region": ignored, "create_polls": 1, "metadata_reads": 0})
     assert tenant.read(tenant.create(azureRegion="northeurope"))["azureRegion"] == region
 
 
-def test_e23_an_empty_environment_id_answers_the_list(tenant):
+def test_contract_e23_an_empty_environment_id_answers_the_list(tenant):
     answer = tenant.bap("GET", "/scopes/admin/environments/", "2023-06-01")
     assert answer.status_code == 200
     assert [item["name"] for item in answer.json()["value"]] == [f"Default-{tenant.id}"]

@@ -5,7 +5,7 @@ import pytest
 ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 
 
-def test_e06_a_newer_api_version_on_patch_switches_managed_on(quick):
+def test_contract_e06_a_newer_api_version_on_patch_switches_managed_on(quick):
     environment = quick.create()
     path = f"/scopes/admin/environments/{environment}"
     quick.finish(quick.bap("PATCH", path, json={"properties": {"description": "a"}}).headers["location"])
@@ -15,7 +15,7 @@ def test_e06_a_newer_api_version_on_patch_switches_managed_on(quick):
     assert quick.settle(environment)["governanceConfiguration"]["protectionLevel"] == "Standard"
 
 
-def test_e08_enabling_starts_a_second_operation_by_the_system(tenant):
+def test_contract_e08_enabling_starts_a_second_operation_by_the_system(tenant):
     environment = tenant.create()
     answer = tenant.bap("POST", f"/environments/{environment}/governanceConfiguration")
     assert tenant.finish(answer.headers["location"])["typeDisplayName"] == "Enable Managed Environment"
@@ -36,14 +36,14 @@ def test_e08_enabling_starts_a_second_operation_by_the_system(tenant):
         {"solutionCheckerMode": "warning"},
     ],
 )
-def test_e09_unknown_keys_and_values_that_are_not_strings_are_rejected(quick, settings):
+def test_contract_e09_unknown_keys_and_values_that_are_not_strings_are_rejected(quick, settings):
     environment = quick.create()
     body = {"protectionLevel": "Standard", "settings": {"extendedSettings": settings}}
     answer = quick.bap("POST", f"/environments/{environment}/governanceConfiguration", json=body)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidRequestContent")
 
 
-def test_e10_settings_are_locked_and_hidden_in_a_group_and_come_back(quick):
+def test_contract_e10_settings_are_locked_and_hidden_in_a_group_and_come_back(quick):
     environment = quick.create()
     quick.manage(environment, maxLimitUserSharing="20", isGroupSharingDisabled="true")
     quick.join(environment)
@@ -57,7 +57,7 @@ def test_e10_settings_are_locked_and_hidden_in_a_group_and_come_back(quick):
     assert settings["maxLimitUserSharing"] == "20"
 
 
-def test_e11_an_unmanaged_environment_cannot_join_a_group(quick):
+def test_contract_e11_an_unmanaged_environment_cannot_join_a_group(quick):
     environment = quick.create()
     path = f"/environmentmanagement/environmentGroups/{quick.environment_group}"
     answer = quick.pp("POST", f"{path}/addEnvironment/{environment}")
@@ -69,7 +69,7 @@ def test_e11_an_unmanaged_environment_cannot_join_a_group(quick):
     assert (unknown.status_code, unknown.content) == (204, b"")
 
 
-def test_e12_the_zero_guid_as_parent_group_is_accepted_and_poisonous(quick):
+def test_contract_e12_the_zero_guid_as_parent_group_is_accepted_and_poisonous(quick):
     environment = quick.create(parentEnvironmentGroup={"id": ZERO_GUID})
     assert quick.read(environment)["parentEnvironmentGroup"]["id"] == ZERO_GUID
     answer = quick.bap("POST", f"/environments/{environment}/governanceConfiguration")

@@ -15,7 +15,7 @@ def http_date(days):
     return format_datetime(datetime.now(UTC) + timedelta(days=days), usegmt=True)
 
 
-def test_e24_the_challenge_names_authority_and_resource(cloud):
+def test_contract_e24_the_challenge_names_authority_and_resource(cloud):
     name = f"secret-{uuid4().hex}"
     tenant = cloud.tenant(key_vault_secrets={name: "s3cr3t"})
     url = f"{cloud.endpoints['key_vault']}/secrets/{name}/?api-version=2026-04-01"
@@ -29,7 +29,7 @@ def test_e24_the_challenge_names_authority_and_resource(cloud):
     assert bundle["id"].startswith(f"{cloud.endpoints['key_vault']}/secrets/{name}/")
 
 
-def test_e24_the_unmodified_sdk_reads_and_writes(cloud):
+def test_contract_e24_the_unmodified_sdk_reads_and_writes(cloud):
     keyvault = pytest.importorskip("azure.keyvault.secrets")
     name = f"secret-{uuid4().hex}"
     tenant = cloud.tenant(key_vault_secrets={name: "old"})
@@ -41,7 +41,7 @@ def test_e24_the_unmodified_sdk_reads_and_writes(cloud):
     assert client.get_secret(name).value == "new"
 
 
-def test_e24_versions_expiry_disabling_and_soft_delete(tenant):
+def test_contract_e24_versions_expiry_disabling_and_soft_delete(tenant):
     exp = int((datetime.now(UTC) - timedelta(days=1)).timestamp())
     body = {
         "value": "one",
@@ -73,7 +73,7 @@ def test_e24_versions_expiry_disabling_and_soft_delete(tenant):
     assert tenant.vault("GET", "/secrets/elm").json()["value"] == "two"
 
 
-def test_e24_roles_of_the_vault_are_honoured(cloud):
+def test_contract_e24_roles_of_the_vault_are_honoured(cloud):
     tenant = cloud.tenant(key_vault_secrets={"elm": "x"}, key_vault_readers=[], key_vault_officers=[])
     assert tenant.vault("GET", "/secrets/elm").status_code == 403
     cloud.control(
@@ -83,7 +83,7 @@ def test_e24_roles_of_the_vault_are_honoured(cloud):
     assert tenant.vault("PUT", "/secrets/elm", json={"value": "y"}).status_code == 403
 
 
-def test_e25_a_protected_blob_can_be_neither_overwritten_nor_deleted(tenant):
+def test_contract_e25_a_protected_blob_can_be_neither_overwritten_nor_deleted(tenant):
     until = {"x-ms-immutability-policy-until-date": http_date(30), "x-ms-immutability-policy-mode": "unlocked"}
     path = "/evidence/runs/1.json"
     assert tenant.blob("PUT", path, content=b"{}", headers={"If-None-Match": "*"} | until).status_code == 201
@@ -105,7 +105,7 @@ def test_e25_a_protected_blob_can_be_neither_overwritten_nor_deleted(tenant):
     assert tenant.blob("GET", path).headers["x-ms-error-code"] == "BlobNotFound"
 
 
-def test_e25_containers_list_their_blobs(tenant):
+def test_contract_e25_containers_list_their_blobs(tenant):
     assert tenant.blob("PUT", "/new?restype=container").status_code == 201
     assert tenant.blob("PUT", "/new?restype=container").headers["x-ms-error-code"] == "ContainerAlreadyExists"
     assert tenant.blob("HEAD", "/new?restype=container").status_code == 200
@@ -116,7 +116,7 @@ def test_e25_containers_list_their_blobs(tenant):
     assert "<Name>a/1</Name>" in listing
 
 
-def test_e25_the_unmodified_sdk_meets_the_policy(cloud, tenant):
+def test_contract_e25_the_unmodified_sdk_meets_the_policy(cloud, tenant):
     blob = pytest.importorskip("azure.storage.blob")
     client = blob.BlobServiceClient(cloud.endpoints["blob"], tenant.credential, transport=cloud.transport)
     policy = blob.ImmutabilityPolicy(expiry_time=datetime.now(UTC) + timedelta(days=5), policy_mode="Unlocked")
@@ -126,7 +126,7 @@ def test_e25_the_unmodified_sdk_meets_the_policy(cloud, tenant):
         evidence.delete_blob()
 
 
-def test_e25_a_locked_policy_can_only_be_extended(tenant):
+def test_contract_e25_a_locked_policy_can_only_be_extended(tenant):
     def policy(days, mode="locked"):
         headers = {"x-ms-immutability-policy-until-date": http_date(days), "x-ms-immutability-policy-mode": mode}
         return tenant.blob("PUT", "/evidence/a?comp=immutabilityPolicies", headers=headers).status_code
@@ -136,7 +136,7 @@ def test_e25_a_locked_policy_can_only_be_extended(tenant):
     assert tenant.blob("DELETE", "/evidence/a?comp=immutabilityPolicies").status_code == 409
 
 
-def test_e25_immutability_needs_version_level_worm(cloud):
+def test_contract_e25_immutability_needs_version_level_worm(cloud):
     tenant = cloud.tenant(containers=[{"name": "plain", "version_level_worm": False}])
     assert tenant.blob("PUT", "/plain/a", content=b"a", headers={"x-ms-legal-hold": "true"}).status_code == 409
     assert tenant.blob("PUT", "/plain/a", content=b"a").status_code == 201
@@ -144,7 +144,7 @@ def test_e25_immutability_needs_version_level_worm(cloud):
     assert tenant.blob("PUT", "/plain/a", headers={"x-ms-version": "2019-12-12"}).status_code == 400
 
 
-def test_e26_lists_are_paged_with_a_lower_case_nextlink(cloud):
+def test_contract_e26_lists_are_paged_with_a_lower_case_nextlink(cloud):
     tenant = cloud.tenant(timing={"page_size": 2})
     for _ in range(4):
         tenant.start(dataverse=False)

@@ -1,20 +1,19 @@
-"""``manage.py export_evidence``: exit code 0 exported, 1 exported although the log does not verify, 2 not exported."""
+"""``manage.py export_evidence``: exit code 0 exported, 1 exported but not signed or not verified, 2 not exported."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from accounts_app.models import Tenant, User
-from accounts_app.roles import Role
-from accounts_app.scope import scope_of
+from accounts_app.people import person_named
 from core_app import clock, tenancy
-from core_app.errors import DomainError, PermissionRefused
-from evidence_app.permissions import audited_tenants
+from core_app.errors import DomainError
+from evidence_app.management.auditors import tenant_of
 from evidence_app.services import Evidence, export_evidence
 
 
@@ -31,38 +30,31 @@ class Command(BaseCommand):
     @tenancy.everywhere("person and tenant are found by their names")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            auditor = _person(options["upn"])
-            tenant = _tenant(auditor, options["tenant"])
+            auditor = person_named(options["upn"])
+            tenant = tenant_of(auditor, options["tenant"])
             auditor.authenticated_at = clock.now()  # the host has let them in: there is no session to ask
             evidence = export_evidence(tenant.pk, options["quarter"], options["output"], by=auditor)
         except DomainError as refused:
             self.stderr.write(str(refused))
             sys.exit(2)
         self.stdout.write(json.dumps(evidence.manifest) if options["json"] else _summary(evidence))
-        if not evidence.verified:
-            self.stderr.write("The log does not verify; the findings are in the manifest. Run manage.py verify_log.")
+        if shortcomings := list(_shortcomings(evidence)):
+            self.stderr.write("\n".join(shortcomings))
             sys.exit(1)
 
 
-def _person(upn: str) -> User:
-    try:
-        return User.objects.get_by_natural_key(upn)
-    except User.DoesNotExist:
-        raise DomainError(f"There is nobody with the user principal name {upn}.") from None
-
-
-def _tenant(auditor: User, name: str | None) -> Tenant:
-    reach = scope_of(auditor).own.get(Role.AUDITOR)
-    audited = list(audited_tenants(reach)) if reach else []
-    if not audited:
-        raise PermissionRefused(f"{auditor.upn} is no {Role.AUDITOR} of any tenant.")
-    chosen = [tenant for tenant in audited if name in (None, tenant.name)]
-    if len(chosen) != 1:
-        raise DomainError(f"Choose a tenant with --tenant: {', '.join(tenant.name for tenant in audited)}.")
-    return chosen[0]
+def _shortcomings(evidence: Evidence) -> Iterator[str]:
+    if not evidence.signed:
+        yield (
+            "The manifest is NOT signed: this host does not have the key that signs the log, and the verifier will "
+            "say KEY_UNKNOWN. Export on the host that signs."
+        )
+    if not evidence.verified:
+        yield "The log does not verify; the findings are in the manifest. Run manage.py verify_log."
 
 
 def _summary(evidence: Evidence) -> str:
     counts = ", ".join(f"{count} {what}" for what, count in evidence.manifest["counts"].items())
     verdict = "the log verifies" if evidence.verified else "the log does NOT verify"
-    return f"{evidence.folder}: {counts}; {verdict}; manifest SHA-256 {evidence.manifest_sha256}"
+    signature = "signed" if evidence.signed else "NOT signed"
+    return f"{evidence.folder}: {counts}; {verdict}; {signature}; manifest SHA-256 {evidence.manifest_sha256}"

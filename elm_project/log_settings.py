@@ -1,0 +1,30 @@
+"""Who signs the log, and where copies of what was signed, and evidence, are put."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from elm_project.env import env, state_dir
+
+LOG_KEY_STORE = "elm_project.log_stores.key_store"
+LOG_SIGNING_KEY_FILE = Path(env.str("ELM_LOG_SIGNING_KEY_FILE", default="") or state_dir() / "keys" / "log_key.pem")
+# https://VAULT/secrets/NAME instead of a file; read by the workload's identity in ELM_WORKLOAD_TENANT_ID
+LOG_SIGNING_KEY_SECRET = env.str("ELM_LOG_SIGNING_KEY_SECRET", default="")
+WORKLOAD_TENANT_ID = env.str("ELM_WORKLOAD_TENANT_ID", default="")
+# SHA-256 fingerprints of public keys that are trusted besides the one this host signs with
+LOG_KEY_FINGERPRINTS = env.list("ELM_LOG_KEY_FINGERPRINTS", default=[])
+# What the signer remembers outside the database: the last size and root it signed for
+LOG_SIGNER_FOLDER = Path(env.str("ELM_LOG_SIGNER_DIR", default="") or state_dir() / "signer")
+LOG_ANCHOR_STORES = "elm_project.log_stores.anchor_stores"
+# A folder that the database's administrators do not reach, and a container with immutability: https://ACCOUNT/CONTAINER
+LOG_ANCHOR_FOLDER = Path(env.str("ELM_LOG_ANCHOR_DIR", default="") or state_dir() / "anchors")
+LOG_ANCHOR_CONTAINER = env.str("ELM_LOG_ANCHOR_CONTAINER", default="")
+LOG_ANCHOR_DAYS = env.int("ELM_LOG_ANCHOR_DAYS", default=6 * 366)
+# A time-stamp authority (RFC 3161) that is asked once an hour, and its certificates (PEM); no address, no time stamps
+LOG_TSA_URL = env.str("ELM_LOG_TSA_URL", default="")
+LOG_TSA_CERTIFICATES = env.str("ELM_LOG_TSA_CERTIFICATES", default="")
+# Where a package is made that somebody downloads; nothing of it stays
+EVIDENCE_DOWNLOAD_FOLDER = state_dir() / "downloads"
+# A queue of its own lets one worker, on a host of its own, be the only one that has the key
+_SIGNER = {"queue": env.str("ELM_LOG_SIGNER_QUEUE", default="celery")}
+CELERY_TASK_ROUTES = {"audit_app.tasks.*": _SIGNER, "evidence_app.tasks.store": _SIGNER}

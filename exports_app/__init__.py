@@ -1,0 +1,1 @@
+"""What an auditor takes from a list."""

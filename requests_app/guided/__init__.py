@@ -1,0 +1,1 @@
+"""The guided form: a request in a few questions per step, with its zone beside them while they are answered."""
