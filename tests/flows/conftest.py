@@ -1,3 +1,22 @@
 """Whole journeys, against the simulator as a process of its own."""
 
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+
 from tests.microsoft import make_world, simulator, world  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server) -> Iterator[Callable[[], BrowserContext]]:
+    """Open a browser of one person's own on the application; all of them are closed at the end."""
+    opened: list[BrowserContext] = []
+
+    def one_more() -> BrowserContext:
+        opened.append(browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 1000}))
+        return opened[-1]
+
+    yield one_more
+    for context in opened:
+        context.close()

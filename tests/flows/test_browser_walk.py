@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from accounts_app.models import User
 from requests_app.choices import State, Zone
@@ -22,7 +22,7 @@ PICTURES = os.environ.get("ELM_SCREENSHOTS")
 
 
 @pytest.fixture
-def sign_in(browser: Browser, live_server) -> Iterator[SignIn]:
+def sign_in(visit) -> Iterator[SignIn]:
     """Open a browser of their own for each person; at the end none of them may have seen an error."""
     complaints: list[str] = []
 
@@ -32,7 +32,7 @@ def sign_in(browser: Browser, live_server) -> Iterator[SignIn]:
 
     def opened(user: User) -> Page:
         User.objects.filter(pk=user.pk).update(is_staff=True)
-        page = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 1000}).new_page()
+        page = visit().new_page()
         page.on("console", listen)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto("/admin/requests_app/environmentrequest/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from audit_app.models import ProvisioningLog
 from requests_app.choices import State, Zone
@@ -28,13 +28,13 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.fixture
-def page_of_auditor(browser: Browser, live_server, transactional_db) -> Page:
+def page_of_auditor(visit, live_server, transactional_db) -> Page:
     """A page in which an auditor is signed in, of a tenant in which something has happened."""
     people = make_people()
     for stage in (State.PENDING_APPROVAL, State.COMPLETED):
         make_request(stage, people=people, zone=Zone.ZONE_2)
     session = client_of(people.auditor).cookies["sessionid"].value
-    context = browser.new_context(base_url=live_server.url)
+    context = visit()
     context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
     context.add_init_script(LISTEN)
     return context.new_page()

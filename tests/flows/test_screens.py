@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from accounts_app.models import User
 from provisioning_app import liveness, services
@@ -28,24 +28,25 @@ Browse = Callable[[User], Page]
 
 
 @pytest.fixture
-def browse(browser: Browser, live_server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browse]:
+def browse(visit, live_server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Browse]:
     """Open a browser for a person, who is signed in; at the end none of them may have seen an error or a violation."""
     for part in (live_run, operations):
         monkeypatch.setattr(part, "EVERY_SECONDS", 1)
     complaints: list[str] = []
+    pages: list[Page] = []
 
     def opened(user: User) -> Page:
         session = client_of(user).cookies["sessionid"].value
-        context = browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 1000})
+        context = visit()
         context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         context.add_init_script(LISTEN)
-        page = context.new_page()
+        pages.append(page := context.new_page())
         page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         return page
 
     yield opened
-    seen = [page.evaluate("window.violations") for context in browser.contexts for page in context.pages]
+    seen = [page.evaluate("window.violations") for page in pages]
     assert complaints == []
     assert [violations for violations in seen if violations != []] == []
 
