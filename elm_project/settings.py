@@ -90,6 +90,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "elm_project.outage.read_only_banner",
+                "elm_project.help.help_link",
                 "sign_in_app.pages.sign_in_choices",
             ],
         },

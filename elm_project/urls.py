@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from elm_project.help import addresses as help_addresses
 from evidence_app.views import proof
 from provisioning_app.admin import operations
 from requests_app.api import api
@@ -16,6 +17,7 @@ handler500 = "elm_project.outage.handler500"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/operations/", include(operations.addresses())),
+    path("admin/help/", include(help_addresses())),
     path("admin/", admin.site.urls),
     path("sign-in/", include("sign_in_app.urls")),
     path("api/", api.urls),

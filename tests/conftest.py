@@ -40,6 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     on_sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
     elsewhere = "postgres" if on_sqlite else "sqlite"
     left_out = [elsewhere, *([] if os.environ.get("ELM_ASSURANCE") == "1" else ["assurance"])]
+    left_out += [] if os.environ.get("ELM_SCREENSHOTS") else ["pictures"]
     deselected = [item for item in items if any(item.get_closest_marker(marker) for marker in left_out)]
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))

@@ -82,7 +82,8 @@ def make_user(
     if at is not None:
         values.setdefault("tenant", at if isinstance(at, Tenant) else at.tenant)
         values.setdefault("business_unit", None if isinstance(at, Tenant) else at)
-    user = User.objects.create_user(f"{word}.{number}@contoso.example", PASSWORD, **values)
+    upn = values.pop("upn", f"{word}.{number}@contoso.example")
+    user = User.objects.create_user(upn, PASSWORD, **values)
     if role is not None and at is not None:
         grant(user, role, at, depth)
     elif role is not None:  # of no tenant yet, in which a role could be held

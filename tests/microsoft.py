@@ -182,10 +182,14 @@ class WorldMaker:
             setattr(settings, name.removeprefix("ELM_"), value)
 
     def __call__(
-        self, timing: dict[str, Any] | None = None, seed: dict[str, Any] | None = None, **tenant_settings: Any
+        self,
+        timing: dict[str, Any] | None = None,
+        seed: dict[str, Any] | None = None,
+        people: People | None = None,
+        **tenant_settings: Any,
     ) -> World:
         """Make a tenant with people, identities, a security group, environment groups and a data policy."""
-        people, group_id = make_people(make_tenant(**tenant_settings)), str(uuid4())
+        people, group_id = people or make_people(make_tenant(**tenant_settings)), str(uuid4())
         tenant = people.tenant
         tenant.key_vault_url = self.simulator.ready["endpoints"]["key_vault"]
         tenant.save()

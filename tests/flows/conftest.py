@@ -1,6 +1,7 @@
 """Whole journeys, against the simulator as a process of its own."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
@@ -9,12 +10,13 @@ from tests.microsoft import make_world, simulator, world  # noqa: F401 - fixture
 
 
 @pytest.fixture
-def visit(browser: Browser, live_server) -> Iterator[Callable[[], BrowserContext]]:
+def visit(browser: Browser, live_server) -> Iterator[Callable[..., BrowserContext]]:
     """Open a browser of one person's own on the application; all of them are closed at the end."""
     opened: list[BrowserContext] = []
 
-    def one_more() -> BrowserContext:
-        opened.append(browser.new_context(base_url=live_server.url, viewport={"width": 1440, "height": 1000}))
+    def one_more(**options: Any) -> BrowserContext:
+        size = {"width": 1440, "height": 1000}
+        opened.append(browser.new_context(base_url=live_server.url, viewport=size, **options))
         return opened[-1]
 
     yield one_more

@@ -188,6 +188,8 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
     "admin:": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),  # whatever is no address of the admin
     "operations": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
     "operations-now": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
+    "help": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
+    "help-page": (SIGN_IN, SIGN_IN, NOT_FOUND, NO_SUCH_METHOD),  # of a name that no document has
     "entra_login": (
         NOT_FOUND,
         NO_SUCH_METHOD,
