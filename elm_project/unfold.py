@@ -18,10 +18,16 @@ def _item(title: str, icon: str, view: str, permission: str) -> dict[str, Any]:
     }
 
 
+def _is_at_approvals(request: HttpRequest) -> bool:
+    """Say whether the page belongs to the queue of approvals: the queue itself, or a brief that was opened from it."""
+    match = request.resolver_match
+    return match is not None and (match.url_name or "").endswith(("_approvals", "_brief"))
+
+
 def _is_at_requests(request: HttpRequest) -> bool:
     """Say whether the page is one of the requests' that has no entry of its own in the navigation."""
     path, requests = request.path, reverse("admin:requests_app_environmentrequest_changelist")
-    return path.startswith(requests) and not path.startswith((f"{requests}guided/", f"{requests}approvals/"))
+    return path.startswith(requests) and not path.startswith(f"{requests}guided/") and not _is_at_approvals(request)
 
 
 _ICON = (  # a box, drawn in place: browsers ask for an icon on every page
@@ -58,6 +64,7 @@ UNFOLD: dict[str, Any] = {
                         "title": "Approvals",
                         "icon": "gavel",
                         "link": reverse_lazy("admin:requests_app_environmentrequest_approvals"),
+                        "active": _is_at_approvals,
                         "permission": lambda request: request.user.has_perm("requests_app.decide_environmentrequest"),
                     },
                     {

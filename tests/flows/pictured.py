@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 from accounts_app.models import BusinessUnit, User
 from accounts_app.roles import Depth, Role
 from accounts_app.services import create_tenant
+from audit_app import scheduled
 from audit_app.checkpoints import sign_now
 from gates_app.levels import Outcome
 from provisioning_app import liveness
@@ -21,27 +22,31 @@ from requests_app.choices import Zone
 from requests_app.models import EnvironmentRequest
 from tests.factories import People, decide, facts, make_user
 from tests.microsoft import World, WorldMaker
-from tests.provisioning_app.reconciling import MANAGED, REFUSED
+from tests.provisioning_app.reconciling import MANAGED
 
 WIDTH: Final = 1360
 HEIGHT: Final = 820
+_REFUSAL: Final = {
+    "error": {"code": "InvalidRequestContent", "message": "The environment's licence does not allow this configuration."}
+}
 # What is drawn anew in each world, and what it is shown as, so that a picture changes only with the screen
-_DRAWN: Final = """(() => {
-    const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, digest = /\\b[0-9a-f]{12,64}\\b/g;
-    const domain = /(fin|hr|ops)-([a-z0-9]+)-[a-z0-9]{5,10}\\b/g, port = /(localhost|127\\.0\\.0\\.1):\\d+/g;
+_DRAWN: Final = r"""(() => {
+    const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+    const digest = /\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,64}\b/g, today = /\b20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d/g;
+    const domain = /\b(fin|hr|ops)-([a-z0-9]+)-[a-z0-9]{5,10}\b/g, host = /(localhost|127\.0\.0\.1)(:\d+)?/g;
     const settled = text => text.replace(uuid, "7b0e8a52-41c6-4d1f-9a55-2f6f3c1d8e90").replace(domain, "$1-$2-k4v7q2")
-        .replace(digest, found => "c6e1f0a94b7d2358".repeat(4).slice(0, found.length)).replace(port, "elm.contoso.example");
+        .replace(digest, found => "c6e1f0a94b7d2358".repeat(4).slice(0, found.length)).replace(host, "api.contoso.example")
+        .replace(today, found => found.startsWith("2026-03-0") ? found : "2026-03-05" + found[10] + "09:10:30");
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
         const before = walker.currentNode.data, after = settled(before);
         if (before !== after) walker.currentNode.data = after;
     }
-    for (const field of document.querySelectorAll("input[type=text], textarea")) field.value = settled(field.value);
     document.activeElement?.blur();
 })()"""
 
 
-def picture(page: Page, folder: str, name: str, *, height: int = HEIGHT, until: str = "") -> None:
+def picture(page: Page, folder: str, name: str, *, height: int = HEIGHT, from_the_end: bool = False) -> None:
     """Keep what a person sees, for the documents.
 
     Args:
@@ -49,15 +54,12 @@ def picture(page: Page, folder: str, name: str, *, height: int = HEIGHT, until: 
         folder: Where the pictures are.
         name: Of the picture.
         height: Of the picture, in pixels.
-        until: A part of the page that the picture ends with instead, as a CSS selector.
+        from_the_end: Whether the end of a longer page is shown, not its beginning.
     """
     page.wait_for_load_state("networkidle")
     page.evaluate(_DRAWN)
     page.set_viewport_size({"width": WIDTH, "height": height})
-    if until:
-        box = page.locator(until).last.bounding_box()
-        assert box is not None, f"{name}: {until} is not on the page"
-        page.set_viewport_size({"width": WIDTH, "height": int(box["y"] + box["height"]) + 24})
+    page.evaluate(f"window.scrollTo(0, {'document.body.scrollHeight' if from_the_end else 0})")
     page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled", caret="hide")
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
@@ -109,7 +111,7 @@ def live_through_a_week(world: World) -> dict[str, EnvironmentRequest]:
     made["rejected"] = decide(refused, people.approver, Outcome.REJECT, "Use the shared HR environment instead.")
     _until(world, 4, 8, 30)
     made["personal"] = _built(world, Zone.ZONE_1, "OPS-Sketch-DEV", "I try out how a checklist could look.")
-    world.fault(**MANAGED, **REFUSED, count=3)
+    world.fault(**MANAGED, status=400, body=_REFUSAL, count=1)
     made["failed"] = _built(world, Zone.ZONE_2, "FIN-CashDesk-TEST", "The cash desk tests its new closing checklist.")
     _until(world, 4, 15, 20)
     made["waiting"] = world.pending(
@@ -132,6 +134,8 @@ def live_through_a_week(world: World) -> dict[str, EnvironmentRequest]:
     )
     world.run_until_settled(stop=lambda: made["building"].runs.filter(waiting_for__contains="creation").exists())
     sign_now()
+    for is_full in (True, False):
+        scheduled.verify(is_full=is_full)
     liveness.commit_tick()
     return made
 
