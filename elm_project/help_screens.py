@@ -22,7 +22,7 @@ GUIDES: Final = {
     Role.APPROVER: APPROVER,
     Role.REQUESTER: REQUESTER,
 }
-_START: Final = {guide: "your-first-page" for guide in GUIDES.values()}
+_START: Final = dict.fromkeys(GUIDES.values(), "your-first-page")
 # The name of a screen's address, or how it begins: the sections about it, of one guide or of several
 SCREENS: Final[dict[str, tuple[str, ...]]] = {
     "requests_app_environmentrequest_new": (f"{REQUESTER}#ask-in-five-steps",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +26,10 @@ from tests.provisioning_app.reconciling import MANAGED
 WIDTH: Final = 1360
 HEIGHT: Final = 820
 _REFUSAL: Final = {
-    "error": {"code": "InvalidRequestContent", "message": "The environment's licence does not allow this configuration."}
+    "error": {
+        "code": "InvalidRequestContent",
+        "message": "The environment's licence does not allow this configuration.",
+    }
 }
 # What is drawn anew in each world, and what it is shown as, so that a picture changes only with the screen
 _DRAWN: Final = r"""(() => {
@@ -35,7 +37,8 @@ _DRAWN: Final = r"""(() => {
     const digest = /\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{8,64}\b/g, today = /\b20\d\d-\d\d-\d\d[ T]\d\d:\d\d:\d\d/g;
     const domain = /\b(fin|hr|ops)-([a-z0-9]+)-[a-z0-9]{5,10}\b/g, host = /(localhost|127\.0\.0\.1)(:\d+)?/g;
     const settled = text => text.replace(uuid, "7b0e8a52-41c6-4d1f-9a55-2f6f3c1d8e90").replace(domain, "$1-$2-k4v7q2")
-        .replace(digest, found => "c6e1f0a94b7d2358".repeat(4).slice(0, found.length)).replace(host, "api.contoso.example")
+        .replace(digest, found => "c6e1f0a94b7d2358".repeat(4).slice(0, found.length))
+        .replace(host, "api.contoso.example")
         .replace(today, found => found.startsWith("2026-03-0") ? found : "2026-03-05" + found[10] + "09:10:30");
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
@@ -97,7 +100,7 @@ def _person(name: str, role: Role, at: Any, depth: Depth | None = None, **fields
 
 
 def live_through_a_week(world: World) -> dict[str, EnvironmentRequest]:
-    """Let the bank work from Monday to Thursday: what was built, refused, failed, is being built, waits, is disputed."""
+    """Let the bank work from Monday to Thursday: built, refused, failed, being built, waiting, disputed."""
     people, made = world.people, dict[str, EnvironmentRequest]()
     made["built"] = _built(world, Zone.ZONE_3, "FIN-LoanDesk-PROD", "Loan officers see a customer's file in one place.")
     _until(world, 3, 10, 5)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
@@ -18,7 +16,6 @@ from tests.microsoft import GROUP_NAME
 pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
 SignIn = Callable[[User], Page]
-PICTURES = os.environ.get("ELM_SCREENSHOTS")
 
 
 @pytest.fixture
@@ -44,13 +41,6 @@ def sign_in(visit) -> Iterator[SignIn]:
 
     yield opened
     assert complaints == []
-
-
-def picture(page: Page, name: str) -> None:
-    """Keep what a person sees, for the documents, when ``make screenshots`` asks for it."""
-    if PICTURES:
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
 
 def confirm(page: Page, verb: str, comment: str = "") -> None:
@@ -95,7 +85,6 @@ def test_a_production_environment_from_the_empty_form_to_completed(world, sign_i
     requester.fill("textarea[name=zone_rationale]", "The answers follow the data inventory.")
     requester.get_by_role("button", name="Save").click()
     expect(requester.get_by_text("Before it can be submitted")).to_be_hidden()
-    picture(requester, "draft")
     confirm(requester, "Submit")
     expect(requester.get_by_text("is submitted.")).to_be_visible()
     expect(requester.get_by_text("someone else must decide")).to_be_visible()
@@ -105,7 +94,6 @@ def test_a_production_environment_from_the_empty_form_to_completed(world, sign_i
 
     approver = sign_in(people.approver)
     open_request(approver, "Pending My Approval", request.request_number)
-    picture(approver, "approver")
     confirm(approver, "Approve", comment="Claims needs it this quarter.")
     expect(approver.get_by_text("Your approval is recorded.")).to_be_visible()
     expect(approver.get_by_text("You have already decided at this gate")).to_be_visible()
@@ -124,10 +112,8 @@ def test_a_production_environment_from_the_empty_form_to_completed(world, sign_i
     world.run_until_settled()
     requester.reload()
     expect(requester.get_by_text("Completed", exact=True).first).to_be_visible()
-    picture(requester, "completed")
     requester.get_by_text("Audit Trail", exact=True).click()
     expect(requester.get_by_role("link", name="ProvisioningCompleted", exact=True)).to_be_visible()
-    picture(requester, "audit-trail")
 
 
 def test_a_rejection_needs_words_and_the_requester_reads_them(world, sign_in: SignIn) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
-from tests.flows.test_browser_walk import SignIn, picture, sign_in  # noqa: F401 - a fixture
+from tests.flows.test_browser_walk import SignIn, sign_in  # noqa: F401 - a fixture
 from tests.microsoft import GROUP_NAME
 
 pytestmark = [pytest.mark.browser, pytest.mark.flow]
@@ -75,7 +75,6 @@ def test_a_request_by_keyboard_a_question_its_answer_and_decisions_one_by_one_an
     press(requester, "expected_users", "ArrowDown")
     expect(zone).to_contain_text("process no customer data and use data that is Confidential at most")
     accessible(requester)
-    picture(requester, "guided-data")
     press(requester, "Save and continue")
     expect(requester.get_by_text("Saved as draft")).to_be_visible()
     write(requester, "environment_name", "claims intake")
@@ -93,7 +92,6 @@ def test_a_request_by_keyboard_a_question_its_answer_and_decisions_one_by_one_an
     expect(requester.get_by_label(GROUP_NAME)).to_be_visible()
     press(requester, "group_found", "Space")
     accessible(requester)
-    picture(requester, "guided-zone")
     press(requester, "Save and continue")
     expect(requester.get_by_role("heading", name="Check what you said")).to_be_visible()
     press(requester, "Submit")
@@ -109,12 +107,10 @@ def test_a_request_by_keyboard_a_question_its_answer_and_decisions_one_by_one_an
     approver = sign_in(people.approver)
     approver.get_by_role("link", name="Approvals").click()
     accessible(approver)
-    picture(approver, "approvals")
     approver.get_by_role("link", name=request.request_number).click()
     for heading in ("Why Zone 3", "What will be created", "The nearest past decisions", "Segregation of duties"):
         expect(approver.get_by_role("heading", name=heading)).to_be_visible()
     accessible(approver)
-    picture(approver, "decision-brief")
     approver.get_by_role("button", name="Ask for information").click()
     expect(approver.get_by_text("Write what you want to know.")).to_be_visible()
     approver.get_by_label("Your words").fill("Who looks after the data?")

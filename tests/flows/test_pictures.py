@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -17,8 +17,8 @@ from audit_app.actions import Action
 from evidence_app import reviews
 from requests_app.models import EnvironmentRequest
 from sign_in_app.mappings import Terms, propose_mapping
-from tests.flows import pictured
 from tests.factories import make_user
+from tests.flows import pictured
 from tests.microsoft import GROUP_NAME, World
 from tests.screens import LIST, client_of, page_of
 
@@ -30,7 +30,7 @@ Made = dict[str, EnvironmentRequest]
 
 
 @pytest.fixture
-def browse(visit, live_server) -> Iterator[Browse]:
+def browse(visit, live_server) -> Browse:
     """Open a browser for a person, who is signed in."""
 
     def opened(user: User) -> Page:
@@ -41,7 +41,7 @@ def browse(visit, live_server) -> Iterator[Browse]:
         page.set_viewport_size({"width": pictured.WIDTH, "height": 800})
         return page
 
-    yield opened
+    return opened
 
 
 def shot(page: Page, name: str, **how) -> None:
