@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import Any, Final
@@ -131,7 +132,7 @@ def anchor_of(heading: str) -> str:
 
 def _anchored(tokens: list[Token]) -> Iterator[tuple[str, str]]:
     """Give every heading its anchor; yield those of the second level."""
-    for token, words in zip(tokens, tokens[1:], strict=False):
+    for token, words in pairwise(tokens):
         if token.type == "heading_open":
             token.attrSet("id", anchor_of(words.content))
             if token.tag == "h2":

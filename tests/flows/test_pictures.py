@@ -143,7 +143,7 @@ def operator_sees(page: Page, made: Made) -> None:
     page.goto(page_of(made["building"].runs.get()))
     shot(page, "run", height=1000)
     page.goto(page_of(made["failed"]))
-    shot(page, "failed", height=1100, from_the_end=True)
+    shot(page, "failed", height=1360, from_the_end=True)
     page.goto(reverse("admin:notifications_app_outboxmessage_changelist"))
     shot(page, "outbox")
     page.goto(reverse("admin:accounts_app_tenantidentity_changelist"))
