@@ -56,7 +56,8 @@ def outage_of(error: BaseException) -> Outage | None:
         return None
     driver = error.__cause__
     if isinstance(driver, sqlite3.Error):
-        return _SQLITE.get(driver.sqlite_errorcode & 0xFF)  # the extended code says more than is needed
+        code = getattr(driver, "sqlite_errorcode", 0)  # what Python's module raises by itself has none
+        return _SQLITE.get(code & 0xFF)  # the extended code says more than is needed
     state = sqlstate(error)
     if state:
         return _POSTGRESQL.get(state) or (Outage.UNREACHABLE if state.startswith(_UNREACHABLE) else None)
