@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from evidence_app.views import proof
+from notifications_app import pages as notifications
 from provisioning_app.admin import operations
 from requests_app.api import api
 
@@ -16,6 +17,7 @@ handler500 = "elm_project.outage.handler500"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/operations/", include(operations.addresses())),
+    path("admin/notifications/", include(notifications.addresses())),
     path("admin/", admin.site.urls),
     path("sign-in/", include("sign_in_app.urls")),
     path("api/", api.urls),
