@@ -39,7 +39,7 @@ class OutboxMessage(models.Model):
     class Status(models.IntegerChoices):
         QUEUED = 1, _("Queued")
         SENT = 2, _("Sent")
-        KEPT = 3, _("Kept (this system sends nothing)")
+        KEPT = 3, _("Kept")
         FAILED = 4, _("Failed")
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
