@@ -97,16 +97,24 @@ def page_action(
 class ActingAdmin(ModelAdmin):
     """A screen whose buttons are verbs."""
 
-    def visible(self, request: HttpRequest, object_id: str) -> Any:
-        """Return a row by its key as it stands in an address.
+    def visible(self, request: HttpRequest, object_id: str, *, anew: bool = False) -> Any:
+        """Return a row by its key as it stands in an address, looked up once for each request.
+
+        Args:
+            request: Whose turn it is.
+            object_id: The row's key.
+            anew: Look again: it was written to meanwhile.
 
         Raises:
             Http404: it does not exist, or not for this person.
         """
-        row = self.get_object(request, unquote(str(object_id))) if self.has_view_permission(request) else None
-        if row is None:
+        seen: dict[tuple[type, str], Any] = request.__dict__.setdefault("rows_seen", {})
+        key = (self.model, str(object_id))
+        if anew or key not in seen:
+            seen[key] = self.get_object(request, unquote(str(object_id))) if self.has_view_permission(request) else None
+        if seen[key] is None:
             raise Http404(f"There is no such {self.opts.verbose_name} here.")
-        return row
+        return seen[key]
 
     def get_unfold_action(self, action: str) -> Any:
         """Return an action; a bare one would run on GET and is a mistake in the code."""

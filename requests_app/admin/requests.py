@@ -182,7 +182,7 @@ class EnvironmentRequestAdmin(
         """Add what stands above the tabs."""
         row = kwargs.get("obj")
         if row is not None:
-            fresh = self.visible(request, str(row.pk))  # the form may have written what was typed onto its instance
+            fresh = self.visible(request, str(row.pk))  # onto the form's own row it may have written what was typed
             context["summary"] = summary_of(fresh, request.user)  # type: ignore[arg-type]
             context["row"] = fresh
             context["thread"] = thread_of(fresh)

@@ -181,7 +181,7 @@ class ApprovalPages(GovernedAdmin):
         again: bool = False,
     ) -> HttpResponse:
         if refused:
-            row = self.visible(request, str(row.pk))  # it may have moved on
+            row = self.visible(request, str(row.pk), anew=True)  # it may have moved on
         with compiled_once():
             shown = brief_of(row, request.user, visible_for(request))  # type: ignore[arg-type]
         name_actors(shown.history)

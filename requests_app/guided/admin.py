@@ -109,7 +109,7 @@ class GuidedForm(LivePages, GovernedAdmin):
             if saved is not None:
                 messages.success(request, _("Draft %(number)s is saved.") % {"number": draft.request_number})
                 return _to(_page(draft, after(step)) if strict else _row(draft))
-            draft = self.visible(request, str(draft.pk))  # the form may have written onto what it was given
+            draft = self.visible(request, str(draft.pk), anew=True)  # the form may have written onto what it was given
         zone = zone_of_draft(draft, asking.settings, draft.raised_zone)
         found = self.groups_found(request) if searches else {"chosen": _group_of(draft)}
         return self._step(
@@ -132,7 +132,7 @@ class GuidedForm(LivePages, GovernedAdmin):
             else:
                 messages.success(request, _("%(number)s is submitted.") % {"number": draft.request_number})
                 return _to(_row(draft))
-            draft = self.visible(request, str(draft.pk))
+            draft = self.visible(request, str(draft.pk), anew=True)
         overview = overview_of(draft, user)
         context = self._context(request, STEPS[-1], draft, linked=overview.dispute is None)
         context |= {

@@ -79,7 +79,7 @@ HARDENING: Final = (
         "patience",
         "Nobody exports over and over.",
         ("test_s14_a_flood_of_exports_is_refused_in_words_and_logged",),
-        replaced("evidence_app.services:_require_patience", nothing),
+        replaced("evidence_app.services:require_patience", nothing),
     ),
     Guard(
         "patience with lists",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -29,13 +30,14 @@ pytestmark = [
 
 PATIENCE_SECONDS = 120
 CHOSEN_BY_THE_DEMO = ("ELM_", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE", "SLIPCOVER_", "PYTEST_")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(CHOSEN_BY_THE_DEMO)}
 
 
 def demo(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     """Start the demo as the only one that says where things are."""
     return subprocess.Popen(
         [sys.executable, str(BASE_DIR / "manage.py"), "demo", *arguments],
-        env={name: value for name, value in os.environ.items() if not name.startswith(CHOSEN_BY_THE_DEMO)},
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -90,17 +92,35 @@ class Shown:
         return dict(json.loads(self.stdout))
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    """A whole demo and another one after it: once for all processes of pytest-xdist."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    result = shared / "demo.json"
-    with (shared / "demo.lock").open("w") as lock:
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> tuple[Path, Any]:
+    """Make something in a folder, once for all processes of pytest-xdist; return the folder and what was returned."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    result = folder.with_suffix(".json")
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not result.exists():
-            result.write_text(json.dumps(asdict(_show(shared / "demo-state"))))
-    return Shown(**json.loads(result.read_text()))
+            result.write_text(json.dumps(make(folder)))
+    return folder, json.loads(result.read_text())
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """A whole demo and another one after it."""
+    _, found = once(tmp_path_factory, "demo-shown", lambda folder: asdict(_show(folder)))
+    return Shown(**found)
+
+
+@pytest.fixture
+def prepared(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A folder whose database has its tables already: to make them takes longer than all that comes after."""
+    template, _ = once(tmp_path_factory, "demo-prepared", _prepare)
+    return shutil.copytree(template, tmp_path / "state")
+
+
+def _prepare(folder: Path) -> None:
+    command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate", "--no-input"]
+    subprocess.run(command, env={**ENVIRONMENT, "ELM_STATE_DIR": str(folder)}, check=True, stdout=subprocess.DEVNULL)
 
 
 def _show(folder: Path) -> Shown:
@@ -161,9 +181,9 @@ def test_again_in_the_same_folder_the_payloads_find_their_requests_and_the_reque
 
 
 @pytest.fixture
-def staying(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def staying(prepared: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A demo that stays, with all of its processes up."""
-    folder = tmp_path / "state"
+    folder = prepared
     running = demo("--dir", str(folder))
     beat = folder / "logs" / "beat.log"
     # The demo itself, simulator, worker, beat, and the web server, which forks once more after its first log line
@@ -189,11 +209,10 @@ def test_killing_it_leaves_no_process(staying: tuple[subprocess.Popen[str], Path
     eventually(lambda: not processes_of(folder), 30)
 
 
-def test_it_ends_with_the_process_that_it_was_told_to_follow(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
+def test_it_ends_with_the_process_that_it_was_told_to_follow(prepared: Path) -> None:
+    folder = prepared
     command = f'"{sys.executable}" "{BASE_DIR / "manage.py"}" demo --follow-parent --dir "{folder}"; true'
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(CHOSEN_BY_THE_DEMO)}
-    shell = subprocess.Popen(["/bin/sh", "-c", command], env=environment, stderr=subprocess.DEVNULL, stdout=-3)
+    shell = subprocess.Popen(["/bin/sh", "-c", command], env=ENVIRONMENT, stderr=subprocess.DEVNULL, stdout=-3)
     eventually(lambda: (folder / "logs" / "worker.log").exists())
     shell.kill()
     shell.wait()
@@ -212,10 +231,10 @@ def test_a_busy_port_is_said_clearly(option: str, tmp_path: Path) -> None:
     assert processes_of(tmp_path / "state") == set()
 
 
-def test_interrupting_a_demo_that_had_to_finish_is_no_success(tmp_path: Path) -> None:
-    running = demo("--once", "--json", "--dir", str(tmp_path / "state"))
-    eventually(lambda: (tmp_path / "state" / "logs" / "simulator.log").exists())
+def test_interrupting_a_demo_that_had_to_finish_is_no_success(prepared: Path) -> None:
+    running = demo("--once", "--json", "--dir", str(prepared))
+    eventually(lambda: (prepared / "logs" / "simulator.log").exists())
     running.send_signal(signal.SIGTERM)
     code, stdout, _ = finished(running)
     assert (code, stdout) == (130, "")
-    eventually(lambda: not processes_of(tmp_path / "state"))
+    eventually(lambda: not processes_of(prepared))

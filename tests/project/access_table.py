@@ -144,7 +144,7 @@ VERBS: Final[dict[str, Verb]] = {
     "requests_app_environmentrequest_comment": Verb(own=_ALL, unit="ACL", tenant="L"),
     "requests_app_environmentrequest_copy": Verb(own="R"),
     "requests_app_environmentrequest_dispute": Verb(own="R", standing="disputable", is_page=True),
-    "requests_app_environmentrequest_guided": Verb(own="R", standing="draft", is_page=True),
+    "requests_app_environmentrequest_guided": Verb(own="R", standing="draft"),  # its last step submits
     "requests_app_environmentrequest_object_to": Verb(unit="A", standing="window"),
     "requests_app_environmentrequest_reassign": Verb(unit="A"),
     "requests_app_environmentrequest_reject": Verb(unit="A"),

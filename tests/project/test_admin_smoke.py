@@ -136,6 +136,7 @@ def test_a_bare_action_is_a_mistake_that_is_found_at_start_up() -> None:
         Bare(EnvironmentRequest, admin.site).get_urls()
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("role", ROLES)
 def test_every_screen_opens_for_those_who_may_view_it_and_for_nobody_else(role: Role, people: People) -> None:
     client = client_of(getattr(people, ROLES[role]))
@@ -146,6 +147,7 @@ def test_every_screen_opens_for_those_who_may_view_it_and_for_nobody_else(role: 
             assert client.get(page_of(row)).status_code == 200, row
 
 
+@pytest.mark.sqlite
 def test_history_is_read_and_never_written(people: People) -> None:
     client = client_of(people.auditor)
     for model in (model for model, screen in SCREENS.items() if isinstance(screen, HistoryAdmin)):

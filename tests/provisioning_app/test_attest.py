@@ -16,6 +16,8 @@ from requests_app.choices import State, Zone
 from tests.provisioning_app.reconciling import MANAGED, REFUSED, calls, failed_at_managed, let_pass, our_cloud
 from tests.screens import press, state_of, told
 
+pytestmark = pytest.mark.simulated
+
 SAID = "I enabled it in the admin center."
 BLOCKING = {"2": {"blocking_steps": ["environment_group", "baseline", "people", "dlp"]}}
 BASELINE = {

@@ -75,6 +75,7 @@ def test_a_tenant_in_order_has_no_findings_and_the_review_says_what_it_saw(rotat
     assert told_to == {rotating.world.people.operator.pk, rotating.world.people.governance_lead.pk}
 
 
+@pytest.mark.simulated
 def test_a_management_application_nobody_knows_is_found(rotating):
     stranger = str(uuid4())
     application = {"client_id": stranger, "display_name": "shadow", "management_application": True}
@@ -85,6 +86,7 @@ def test_a_management_application_nobody_knows_is_found(rotating):
     assert found(reviewed(rotating)) == [(Kind.UNEXPECTED_APPLICATION, stranger)]
 
 
+@pytest.mark.simulated
 def test_a_further_credential_of_one_of_our_applications_is_found(rotating):
     identity, application = rotating.identity(), rotating.application()
     again = {
@@ -103,6 +105,7 @@ def test_a_further_credential_of_one_of_our_applications_is_found(rotating):
     assert kinds == {Kind.UNEXPECTED_CREDENTIAL}
 
 
+@pytest.mark.simulated
 def test_a_permission_on_graph_that_an_identity_does_not_need_is_found(world):
     rotating = make_rotating(world, graph_permissions=["Application.ReadWrite.OwnedBy", "Application.ReadWrite.All"])
     for purpose in (Purpose.PROVISIONING, Purpose.DIRECTORY, Purpose.ROTATION):
@@ -116,6 +119,7 @@ def test_a_permission_on_graph_that_an_identity_does_not_need_is_found(world):
     assert review.checked["Graph permissions"] == 2
 
 
+@pytest.mark.simulated
 def test_what_the_principal_did_outside_our_runs_is_found(rotating):
     request = rotating.world.provision(Zone.ZONE_2)
     rotating.world.pass_until(rotating.world.clock.at + timedelta(hours=2))
@@ -140,6 +144,7 @@ def test_without_a_rotation_identity_the_review_says_what_it_could_not_check(wor
     assert {kind for kind, _ in found(review)} == {Kind.NOT_CHECKED}
 
 
+@pytest.mark.simulated
 def test_a_tenant_that_does_not_answer_is_collected_later(rotating):
     rotating.world.fault(host="bap", path="adminApplications", count=0, status=503)
     review = reviewed(rotating)
@@ -156,6 +161,7 @@ def test_a_tenant_that_does_not_answer_is_collected_later(rotating):
     assert OutboxMessage.objects.filter(event="privileges_found", recipient=rotating.world.people.operator).count() == 1
 
 
+@pytest.mark.simulated
 def test_every_row_of_the_expected_table_has_its_finding():
     now = datetime(2026, 7, 1, tzinfo=UTC)
     wanted = Expected({"a": "ELM"}, {"a": "k1", "d": ""}, "System Administrator", {"e1": ((now, now),)})

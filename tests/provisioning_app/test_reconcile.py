@@ -178,6 +178,7 @@ def test_what_closes_by_itself_is_not_closed_by_hand(world):
         services.resolve_finding(finding.pk, by=world.people.operator, reason="Never mind.")
 
 
+@pytest.mark.simulated
 def test_r22_a_run_that_gave_up_too_early_is_proposed_for_adoption_until_it_is_retried(make_world):
     world = make_world(timing=SLOW_CREATION)
     request = world.provision()
@@ -243,6 +244,7 @@ def test_a_request_that_waits_for_its_place_is_no_finding(make_world):
     assert sum(request.runs.count() for request in requests) == 1
 
 
+@pytest.mark.simulated
 def test_an_operation_of_our_principal_outside_every_run_is_found_once(one_clock):
     request = one_clock.provision(Zone.ZONE_2)
     let_pass(one_clock, minutes=30)
@@ -260,6 +262,7 @@ def test_an_operation_of_our_principal_outside_every_run_is_found_once(one_clock
     assert len(findings_of(one_clock, FindingKind.UNEXPLAINED_OPERATION)) == 1
 
 
+@pytest.mark.simulated
 def test_an_operation_of_our_principal_where_it_has_no_business_is_found_in_its_turn(one_clock, monkeypatch):
     monkeypatch.setattr(reconcile, "HISTORIES_PER_PASS", 1)
     foreign = f"Default-{one_clock.tenant_id}"  # every tenant has one, and nobody here has made it
@@ -276,6 +279,7 @@ def test_an_operation_of_our_principal_where_it_has_no_business_is_found_in_its_
     assert "which is none of ours" in finding.detail
 
 
+@pytest.mark.simulated
 def test_the_operations_of_many_environments_are_read_in_turn(one_clock, monkeypatch):
     monkeypatch.setattr(reconcile, "HISTORIES_PER_PASS", 1)
     requests = [one_clock.provision(Zone.ZONE_1) for _ in range(2)]

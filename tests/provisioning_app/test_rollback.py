@@ -26,6 +26,8 @@ from tests.provisioning_app.reconciling import (
 )
 from tests.screens import client_of, page_of, press, told
 
+pytestmark = pytest.mark.simulated
+
 EVERYTHING = {Choice.CONTINUE, Choice.ATTEST, Choice.DELETE}
 GROUP = {"host": "power_platform", "method": "POST", "path": "addEnvironment", "count": 0}
 

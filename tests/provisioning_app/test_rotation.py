@@ -99,6 +99,7 @@ def test_provisioning_goes_on_with_the_new_secret_also_where_the_old_one_was_sti
     assert not rotating.world.halted
 
 
+@pytest.mark.simulated
 def test_a_secret_gives_way_to_a_certificate_and_that_to_the_next_certificate(rotating):
     first = rotating.rotate(kind=Kind.CERTIFICATE)
 
@@ -118,6 +119,7 @@ def test_a_secret_gives_way_to_a_certificate_and_that_to_the_next_certificate(ro
     assert rotating.world.provision(Zone.ZONE_2).state == State.COMPLETED
 
 
+@pytest.mark.simulated
 @pytest.mark.parametrize("purpose", [Purpose.DIRECTORY, Purpose.ROTATION])
 def test_every_identity_can_be_rotated_the_rotation_identity_itself_too(rotating, purpose):
     (old,) = rotating.key_ids(purpose)
@@ -156,6 +158,7 @@ def test_other_credentials_of_the_application_stay(rotating):
 # Proof before revocation
 
 
+@pytest.mark.simulated
 def test_a_new_secret_that_entra_does_not_accept_everywhere_yet_is_waited_for(rotating):
     rotating.world.pass_until(rotating.world.clock.at + timedelta(minutes=5))
     timing = {"tenant": str(rotating.world.tenant_id), "secret_propagation_seconds": 120}
@@ -177,6 +180,7 @@ def test_a_new_secret_that_entra_does_not_accept_everywhere_yet_is_waited_for(ro
     assert rotating.key_ids() == [row.key_id]
 
 
+@pytest.mark.simulated
 def test_a_new_certificate_that_entra_does_not_accept_everywhere_yet_is_waited_for(rotating):
     timing = {"tenant": str(rotating.world.tenant_id), "certificate_propagation_seconds": 60}
     rotating.world.simulator.control("POST", "/timing", timing)
@@ -194,6 +198,7 @@ def test_a_new_certificate_that_entra_does_not_accept_everywhere_yet_is_waited_f
     assert rotating.key_ids() == [row.key_id]
 
 
+@pytest.mark.simulated
 def test_a_new_secret_that_is_never_proved_is_removed_again_and_the_old_one_stays(rotating):
     (old,) = rotating.key_ids()
     held = rotating.stored().version
@@ -258,6 +263,7 @@ def test_the_database_too_refuses_a_revocation_before_the_proof(rotating):
 # What can get lost
 
 
+@pytest.mark.simulated
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
 @pytest.mark.parametrize(
     ("host", "method", "path"),
@@ -281,6 +287,7 @@ def test_a_lost_answer_leaves_one_credential_and_that_is_the_one_in_the_vault(ro
     assert entries(rotating.world).count() == 1
 
 
+@pytest.mark.simulated
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
 def test_a_lost_answer_to_a_change_of_certificates_leaves_one_certificate(rotating, kind):
     rotating.world.fault(host="graph", method="PATCH", path="applications", **{kind: True})
@@ -295,6 +302,7 @@ class Killed(BaseException):
     """The worker is gone: nothing of ours may catch it."""
 
 
+@pytest.mark.simulated
 @pytest.mark.parametrize("kind", Kind.values)
 def test_a_worker_killed_before_or_after_any_call_is_followed_by_one_that_finishes(rotating, monkeypatch, kind):
     send = httpx.Client.send
@@ -436,6 +444,7 @@ def test_where_the_old_credential_cannot_be_told_apart_nothing_is_added(rotating
     assert len(rotating.key_ids()) == 2
 
 
+@pytest.mark.simulated
 def test_a_revocation_that_keeps_failing_is_tried_for_ever_and_reported_once(rotating):
     rotating.world.fault(host="graph", method="POST", path=REMOVE, count=0, **DOWN)
     row = rotating.rotate()

@@ -28,6 +28,8 @@ from tests.microsoft import World
 from tests.rotating import NEXT, Kind, Purpose, Rotating, Stage, make_rotating
 from tests.screens import client_of, page_of
 
+pytestmark = pytest.mark.simulated
+
 CANARY = "canary/" + uuid4().hex + "~'\"\\"  # characters that JSON, HTML and URLs each write differently
 PARTS = (CANARY, CANARY[7:39])  # whole, and the part that looks the same in every notation
 

@@ -47,6 +47,7 @@ def offered_to(user: object, request: EnvironmentRequest) -> set[str]:
     return {verb for verb in VERBS if f'hx-get="{dialog_of(request, verb)}?' in page}
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("stage", "zone"), OFFERED, ids=str)
 def test_a_button_is_offered_to_exactly_those_who_may_press_it(stage: State, zone: Zone, people: People) -> None:
     request = make_request(stage, people=people, zone=zone)
@@ -57,6 +58,7 @@ def test_a_button_is_offered_to_exactly_those_who_may_press_it(stage: State, zon
         assert offered_to(getattr(people, role), request) == wanted, role
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("stage", "zone"), OFFERED, ids=str)
 def test_a_crafted_post_of_someone_who_may_not_changes_nothing(stage: State, zone: Zone, people: People) -> None:
     request = make_request(stage, people=people, zone=zone)
@@ -74,6 +76,7 @@ def test_a_crafted_post_of_someone_who_may_not_changes_nothing(stage: State, zon
             assert state_of(request) == stage, (role, verb)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(("stage", "zone"), OFFERED, ids=str)
 def test_opening_a_dialog_never_changes_anything(stage: State, zone: Zone, people: People) -> None:
     request = make_request(stage, people=people, zone=zone)

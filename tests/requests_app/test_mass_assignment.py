@@ -75,6 +75,7 @@ def everything(people: People) -> dict[str, str]:
     return {**dict.fromkeys(UNKNOWN, "7"), **moments, **keys, **seeds, **values}
 
 
+@pytest.mark.sqlite
 def test_posting_every_field_changes_only_what_the_role_may_write_in_that_state(people: People) -> None:
     crafted, users = everything(people), one_of_each(people)
     requests = {state: make_request(state, people=people, zone=Zone.ZONE_2) for state in State}
