@@ -26,7 +26,7 @@ from notifications_app.models import OutboxMessage
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(RoleScoped, ReadOnlyAdmin):
     scope_path = "recipient"
-    list_display = ("created_at", "event", "channel", "reference", "told", "subject", "state", "attempts")
+    list_display = ("created_at", "event", "channel", "reference", "told", "subject", "state")
     list_select_related = ("recipient", "tenant")
     list_filter = ("status", "channel", "event", "created_at")
     search_fields = ("reference", "subject")

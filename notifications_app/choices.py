@@ -24,18 +24,22 @@ Pair = tuple[Event, Channel]
 PAIRS: Final[tuple[Pair, ...]] = tuple((event, channel) for event in Event for channel in CATALOGUE[event].channels)
 
 
-def reached(event: Event, channel: Channel, people: list[User]) -> list[User]:
-    """Return who of these people hears of an event through a channel, in one query.
+def reached(event: Event, people: list[User]) -> dict[Channel, list[User]]:
+    """Return who of these people hears of an event, for each of its channels, in one query.
 
     An event that demands an act reaches all of them where otherwise none of them would hear of it.
     """
-    silence = CATALOGUE[event].silence
-    if silence == Silence.NEVER or not people:
-        return people
-    off = NotificationChoice.objects.filter(person__in=people, event=event, channel=channel, is_wanted=False)
-    silenced = set(off.values_list("person", flat=True))
-    rest = [each for each in people if each.pk not in silenced]
-    return people if silence == Silence.NOT_WHEN_ALONE and not rest else rest
+    notice = CATALOGUE[event]
+    if notice.silence == Silence.NEVER or not people:
+        return dict.fromkeys(notice.channels, people)
+    off = NotificationChoice.objects.filter(person__in=people, event=event, is_wanted=False)
+    silenced = set(off.values_list("person", "channel"))
+    hearing = {
+        channel: [each for each in people if (each.pk, channel.value) not in silenced] for channel in notice.channels
+    }
+    if notice.silence == Silence.NOT_WHEN_ALONE and not hearing[Channel.EMAIL]:
+        hearing[Channel.EMAIL] = people
+    return hearing
 
 
 def choices_of(user: User) -> dict[Pair, bool]:
