@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
+import zipfile
 from base64 import b64decode
 from datetime import UTC, datetime
 from io import StringIO
@@ -295,6 +297,21 @@ def test_the_command_exports_and_explains(people, quarter_past, tmp_path):
     ]
     for (code, _, err), sentence in refusals:
         assert (code, sentence in err) == (2, True), err
+
+
+def test_the_command_needs_no_more_than_the_quarter_where_there_is_one_auditor(
+    people, quarter_past, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    call_command("export_evidence", "--quarter", "2026Q1")
+    assert "manifest.json" in zipfile.ZipFile(tmp_path / "evidence-2026Q1.zip").namelist()
+
+    second = make_user(Role.AUDITOR, people.tenant)
+    with pytest.raises(SystemExit):
+        call_command("export_evidence", "--quarter", "2026Q2")
+    said = capsys.readouterr().err
+    assert "--as" in said
+    assert {people.auditor.upn, second.upn} <= set(re.findall(r"\S+@\w+\.\w+", said))
 
 
 def test_a_host_without_the_key_says_that_what_it_exports_is_not_signed(people, quarter_past, tmp_path, settings):

@@ -8,12 +8,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from accounts_app.people import person_named
 from core_app import clock, tenancy
 from core_app.errors import DomainError
 from evidence_app import answers
 from evidence_app.answers import Form
-from evidence_app.management.auditors import tenant_of
+from evidence_app.management.auditors import auditor_named, tenant_of
 from evidence_app.questions import QUESTIONS
 from evidence_app.selection import ALL
 
@@ -23,7 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", nargs="?", metavar="NAME", help="of the question, as who_approved")
-        parser.add_argument("--as", dest="upn", metavar="UPN", help="the auditor")
+        parser.add_argument("--as", dest="upn", metavar="UPN", help="the auditor; needed when there are several")
         parser.add_argument("--period", default=ALL, metavar="2026Q1", help="a quarter; the whole log unless given")
         parser.add_argument("--tenant", metavar="NAME", help="needed when the auditor audits several")
         form = parser.add_mutually_exclusive_group()
@@ -49,9 +48,7 @@ class Command(BaseCommand):
             sys.exit(2)
 
     def _answer(self, **options: Any) -> bytes:
-        if not options["upn"]:
-            raise DomainError("Say with --as which auditor asks.")
-        auditor = person_named(options["upn"])
+        auditor = auditor_named(options["upn"])
         tenant = tenant_of(auditor, options["tenant"])
         auditor.authenticated_at = clock.now()  # the host has let them in: there is no session to ask
         form = Form.NDJSON if options["json"] else Form.CSV

@@ -10,10 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from accounts_app.people import person_named
 from core_app import clock, tenancy
 from core_app.errors import DomainError
-from evidence_app.management.auditors import tenant_of
+from evidence_app.management.auditors import auditor_named, tenant_of
 from evidence_app.services import Evidence, export_evidence
 
 
@@ -22,18 +21,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--quarter", required=True, metavar="2026Q1")
-        parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="a folder that does not exist")
-        parser.add_argument("--as", required=True, dest="upn", metavar="UPN", help="the auditor")
+        said = "a folder, or a file that ends in .zip, that does not exist yet (default: evidence-QUARTER.zip here)"
+        parser.add_argument("--output", type=Path, metavar="PATH", help=said)
+        parser.add_argument("--as", dest="upn", metavar="UPN", help="the auditor; needed when there are several")
         parser.add_argument("--tenant", metavar="NAME", help="needed when the auditor audits several")
         parser.add_argument("--json", action="store_true", help="print the manifest")
 
     @tenancy.everywhere("person and tenant are found by their names")
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            auditor = person_named(options["upn"])
+            auditor = auditor_named(options["upn"])
             tenant = tenant_of(auditor, options["tenant"])
             auditor.authenticated_at = clock.now()  # the host has let them in: there is no session to ask
-            evidence = export_evidence(tenant.pk, options["quarter"], options["output"], by=auditor)
+            output = options["output"] or Path(f"evidence-{options['quarter']}.zip")
+            evidence = export_evidence(tenant.pk, options["quarter"], output, by=auditor)
         except DomainError as refused:
             self.stderr.write(str(refused))
             sys.exit(2)
