@@ -85,8 +85,8 @@ assurance: $(DEV) ## Meet every fault at full size, take out every guard, live t
 docs: $(RUNTIME) ## Write docs/fields.md anew from the table of fields
 	@$(MANAGE) fields --markdown > docs/fields.md
 
-screenshots: $(DEV) ## Take the pictures in docs/images anew, from the browser test
-	@ELM_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/flows/test_browser_walk.py
+screenshots: $(DEV) ## Take the pictures in docs/images anew, from the browser tests
+	@ELM_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/flows/test_browser_walk.py tests/flows/test_notifications_walk.py
 
 selfcheck: $(DEV) ## Drive the simulator of the Microsoft cloud with Microsoft's own SDKs
 	@$(BIN)/python -m simulator --selfcheck
