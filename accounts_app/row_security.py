@@ -39,6 +39,7 @@ _BY_WAY_OF: Final = {
     "provisioning_app.PrivilegeFinding": "review",
     "provisioning_app.StepRecord": "run",
     "sign_in_app.MappedGrant": "mapping",
+    "notifications_app.NotificationChoice": "person",
 }
 _SHOWN: Final = f"current_setting('{VARIABLE}', true)"
 FUNCTIONS: Final = ("elm_shows_every_tenant", "elm_shown_tenants")

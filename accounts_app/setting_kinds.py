@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from core_app.text import clean, has_content, unstorable_reason
+
+_SECRET_NAME: Final = re.compile(r"[0-9A-Za-z-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,22 @@ class Text(Kind):
     def in_words(self, value: Any) -> str:
         """Return the text, or what its absence means."""
         return str(value) or self.empty
+
+
+@dataclass(frozen=True, slots=True)
+class SecretName(Text):
+    """The name of a secret in the tenant's Key Vault; never what it holds."""
+
+    @property
+    def range(self) -> str:
+        """Return what it takes, in words."""
+        return f"Name of a Key Vault secret (letters, digits, dashes), or nothing: {self.empty}"
+
+    def checked(self, value: Any) -> str:
+        """Return the name."""
+        if not isinstance(value, str) or not _SECRET_NAME.fullmatch(value.strip()):
+            raise ValueError("must be the name of a Key Vault secret: at most 127 letters, digits and dashes.")
+        return value.strip()
 
 
 @dataclass(frozen=True, slots=True)

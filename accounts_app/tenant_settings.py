@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.utils.text import capfirst
 
 from accounts_app.roles import DECIDING_ROLES, Role
-from accounts_app.setting_kinds import Choice, Kind, Number, Several, Switch, Text
+from accounts_app.setting_kinds import Choice, Kind, Number, SecretName, Several, Switch, Text
 from core_app.errors import InvalidInputError
 
 ZONES: Final = (1, 2, 3)
@@ -73,6 +73,7 @@ class Settings:
     allow_developer: bool = False
     approvers_may_request_for_their_unit: bool = False
     reduce_principal_roles: bool = False
+    teams_webhook_secret: str = ""
 
     @property
     def creation_seconds(self) -> int:
@@ -97,6 +98,12 @@ TOGETHER: Final[dict[str, Kind]] = {
         "Whether approvers may ask for environments of a unit they approve for; somebody else then decides."
     ),
     "reduce_principal_roles": Switch("Whether our service principal gives up its rights in a finished environment."),
+    "teams_webhook_secret": SecretName(
+        "The secret in the Key Vault that holds the address of the Teams workflow to which notifications are posted; "
+        "everybody in its channel reads them.",
+        127,
+        empty="no Teams channel",
+    ),
 }
 _HOURS: Final = Number("How long a stage may stay undecided before the Governance Lead is asked.", "hours", 1, 8760)
 _RETENTION: Final = "How long the records of a request are kept after its last log entry, its environment being gone."
@@ -140,7 +147,7 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
-_AS_WRITTEN: Final = {"dlp": "DLP", "developer": "Developer"}
+_AS_WRITTEN: Final = {"dlp": "DLP", "developer": "Developer", "teams": "Teams"}
 
 
 def parse(version: int, values: Mapping[str, Any]) -> Settings:

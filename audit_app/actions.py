@@ -107,6 +107,8 @@ class Action(models.IntegerChoices):
     INFORMATION_GIVEN = 177, "InformationGiven"
     EXPORT_STARTED = 180, "ExportStarted"
     LIST_EXPORTED = 181, "ListExported"
+    NOTIFICATION_SENT_AGAIN = 182, "NotificationSentAgain"
+    NOTIFICATIONS_CHOSEN = 183, "NotificationsChosen"
 
 
 class ActorType(models.IntegerChoices):

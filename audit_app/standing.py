@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import Q
+
 from audit_app import timestamps
 from audit_app.anchors import NOTE
 from audit_app.models import Anchor, ChainHead, Checkpoint, CheckpointTimestamp, ProvisioningLog, VerificationRun
@@ -83,6 +85,18 @@ def standing_of(tenant_id: UUID) -> Standing:
     )
 
 
+def defects_of(run: VerificationRun, tenant_id: UUID) -> list[dict[str, Any]]:
+    """Return what a verification found wrong in a tenant's log, and what it found that belongs to no tenant we know.
+
+    Args:
+        run: A kept result.
+        tenant_id: Whose log.
+    """
+    mine = _of_tenant(run.findings, tenant_id)
+    ours = [each for each in run.findings if not each.get("informational") and _is_nobodys(str(each["entry"]))]
+    return mine + [each for each in ours if each not in mine]
+
+
 def _of_tenant(findings: list[dict[str, Any]], tenant_id: UUID) -> list[dict[str, Any]]:
     """Return the findings about one tenant, each once: a verification looks at every tenant's log."""
     mine: dict[tuple[Any, ...], dict[str, Any]] = {}
@@ -101,3 +115,11 @@ def _concerns(place: str, tenant_id: UUID) -> bool:
         return True
     subject: Any = ProvisioningLog._meta.get_field("environment_request").related_model
     return bool(subject._base_manager.filter(tenant=tenant_id, pk__in=named).exists())
+
+
+def _is_nobodys(place: str) -> bool:
+    """Say whether a place in the log leads to no tenant: its chain and its request are gone, or it names neither."""
+    named = _UUID.findall(place)
+    heads = ChainHead.objects.filter(Q(chain=place.partition("#")[0]) | Q(tenant__in=named))
+    subject: Any = ProvisioningLog._meta.get_field("environment_request").related_model
+    return not (heads.exists() or subject._base_manager.filter(pk__in=named).exists())

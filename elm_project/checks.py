@@ -83,16 +83,25 @@ def _embedded_parts() -> list[CheckMessage]:
 
 
 def _silent_mail() -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if not os.environ.get("ELM_NOTIFICATIONS"):
+        found.append(
+            checks.Warning(
+                "ELM_NOTIFICATIONS is not set: whether people are told is decided by whether mail is configured.",
+                hint="Say ELM_NOTIFICATIONS=send; on a test system ELM_NOTIFICATIONS=sink, which tells nobody.",
+                id="elm.W007",
+            )
+        )
     backend = settings.EMAIL_BACKEND.split(".")[-2]
-    if settings.NOTIFICATIONS_SINK or backend in _PLAIN_MAIL:
-        return [
+    if settings.NOTIFICATIONS != "send" or backend in _PLAIN_MAIL:
+        found.append(
             checks.Warning(
                 "Nobody is notified: messages stay in the outbox or go to the console.",
-                hint="Set EMAIL_URL to your SMTP server and leave ELM_NOTIFICATIONS_SINK unset.",
+                hint="Set EMAIL_URL to your SMTP server and ELM_NOTIFICATIONS to send.",
                 id="elm.W002",
             )
-        ]
-    return []
+        )
+    return found
 
 
 def _unknown_signature() -> list[CheckMessage]:

@@ -48,6 +48,8 @@ SCREENS: Final[dict[str, tuple[str, ...]]] = {
     "gates_app": (f"{APPROVER}#gates-and-stages", f"{REQUESTER}#who-decides"),
     "accounts_app_delegation": (f"{APPROVER}#lend-your-decisions-to-a-colleague",),
     "notifications_app": (f"{OPERATOR}#messages-to-people",),
+    "notification-catalogue": ("guides/notifications.md#who-is-told-of-what",),
+    "my-notifications": ("guides/notifications.md#what-reaches-me",),
     "operations": (f"{OPERATOR}#what-goes-on",),
     "provisioning_app_provisioningrun": (f"{OPERATOR}#a-run-step-by-step",),
     "provisioning_app_steprecord": (f"{OPERATOR}#a-run-step-by-step",),

@@ -11,6 +11,8 @@ from csp.constants import NONE, SELF
 from elm_project import logs
 from elm_project.env import BASE_DIR, env, generated_key, postgresql, state_dir
 from elm_project.log_settings import *  # noqa: F403 - who signs the log and where copies are put, a block of its own
+from elm_project.notification_settings import *  # noqa: F403 - whether messages leave this system, and how
+from elm_project.notification_settings import MAIL, public_url
 from elm_project.sign_in import *  # noqa: F403 - how people sign in, another
 from elm_project.unfold import UNFOLD as UNFOLD
 
@@ -233,9 +235,8 @@ API_TOKENS_FILE = env.str("ELM_API_TOKENS_FILE", default="")
 
 # --- Notifications --------------------------------------------------------------------------------------------------
 
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="elm@localhost")
-NOTIFICATIONS_SINK = env.bool("ELM_NOTIFICATIONS_SINK", default=not PRODUCTION)  # a test system never mails people
+vars().update(MAIL)
+PUBLIC_URL = public_url(ALLOWED_HOSTS, is_production=PRODUCTION)
 
 # --- Security -------------------------------------------------------------------------------------------------------
 

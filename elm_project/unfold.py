@@ -7,6 +7,9 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+CATALOGUE_PERMISSION = "requests_app.view_environmentrequest"  # which every role has
 
 
 def _item(title: str, icon: str, view: str, permission: str) -> dict[str, Any]:
@@ -46,6 +49,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "elm_project.dashboard.overview",
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("My notifications"), "link": reverse_lazy("my-notifications")},
+        ]
+    },
     "TABS": "requests_app.admin.saved_views.tabs",
     "SIDEBAR": {
         "show_search": False,
@@ -143,6 +151,12 @@ UNFOLD: dict[str, Any] = {
                     _item(
                         "Outbox", "outbox", "notifications_app_outboxmessage", "notifications_app.view_outboxmessage"
                     ),
+                    {
+                        "title": _("Notification catalogue"),
+                        "icon": "notifications",
+                        "link": reverse_lazy("notification-catalogue"),
+                        "permission": lambda request: request.user.has_perm(CATALOGUE_PERMISSION),
+                    },
                     _item("Tenants", "domain", "accounts_app_tenant", "accounts_app.view_tenant"),
                     _item("Identities", "key", "accounts_app_tenantidentity", "accounts_app.view_tenantidentity"),
                     _item(

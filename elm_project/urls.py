@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 
 from elm_project.help import addresses as help_addresses
 from evidence_app.views import proof
+from notifications_app import pages as notifications
 from provisioning_app.admin import operations
 from requests_app.api import api
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/operations/", include(operations.addresses())),
     path("admin/help/", include(help_addresses())),
+    path("admin/notifications/", include(notifications.addresses())),
     path("admin/", admin.site.urls),
     path("sign-in/", include("sign_in_app.urls")),
     path("api/", api.urls),

@@ -43,6 +43,7 @@ def _remind(tenant: Tenant, quarter: Quarter) -> int:
         tenant_id=tenant.pk,
         reference=quarter.name,
         once=f"{tenant.pk}:{quarter.name}",
+        about=tenant,
         tenant=tenant,
         quarter=quarter.name,
         until=f"{quarter.end - timedelta(days=1):%Y-%m-%d}",

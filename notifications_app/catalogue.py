@@ -1,129 +1,286 @@
-"""Every event that tells somebody something, with its words. To whom is decided by the verb that announces it."""
+"""Every event that tells somebody something: whom, through what, in which words, and whether one can go without it.
+
+The one place for these texts. Exactly to whom, of those who may be told, is decided by the verb that announces it; the
+catalogue page, the preferences and the tests are made from this table.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts_app.roles import DECIDING_ROLES, Role
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 
 class Event(models.TextChoices):
     """What a message is about."""
 
-    SUBMITTED = "submitted", "Request submitted"
-    DECISION_NEEDED = "decision_needed", "Decision needed"
-    OBJECTION_WINDOW = "objection_window", "Objection window open"
-    REMINDER = "reminder", "Reminder"
-    ESCALATED = "escalated", "Escalated"
-    APPROVED = "approved", "Approved"
-    REJECTED = "rejected", "Rejected"
-    READY = "ready", "Environment ready"
-    FAILED = "failed", "Provisioning failed"
-    POLL_TIMEOUT = "poll_timeout", "Creation timed out"
-    GAP_OPENED = "gap_opened", "Control not applied"
-    ROUTING_DELAYED = "routing_delayed", "Routing delayed"
-    TENANT_HALTED = "tenant_halted", "Provisioning halted"
-    FINDING_OPENED = "finding_opened", "Reconciliation finding"
-    QUARANTINED = "quarantined", "Environment quarantined"
-    CREDENTIAL_DUE = "credential_due", "Credential must be rotated"
-    ROTATION_FAILED = "rotation_failed", "Rotation needs attention"
-    PRIVILEGES_FOUND = "privileges_found", "Privilege review is open"
-    SHARED = "shared", "Request shared with you"
-    SETTINGS_PROPOSED = "settings_proposed", "Settings await a second person"
-    ACCESS_REVIEW_DUE = "access_review_due", "Access review is due"
-    BREAK_GLASS = "break_glass", "Break-glass account used"
-    NOBODY_DECIDES = "nobody_decides", "Nobody is left to decide"
-    COMMENTED = "commented", "Comment"
-    INFORMATION_NEEDED = "information_needed", "Information needed"
-    INFORMATION_GIVEN = "information_given", "Information given"
-    ZONE_DISPUTED = "zone_disputed", "Zone disputed"
-    DISPUTE_REMINDER = "dispute_reminder", "Reminder of a disputed zone"
-    DISPUTE_DECIDED = "dispute_decided", "Dispute of a zone decided"
+    SUBMITTED = "submitted", _("Request submitted")
+    DECISION_NEEDED = "decision_needed", _("Decision needed")
+    OBJECTION_WINDOW = "objection_window", _("Objection window open")
+    REMINDER = "reminder", _("Reminder")
+    ESCALATED = "escalated", _("Escalated")
+    APPROVED = "approved", _("Approved")
+    REJECTED = "rejected", _("Rejected")
+    READY = "ready", _("Environment ready")
+    FAILED = "failed", _("Provisioning failed")
+    POLL_TIMEOUT = "poll_timeout", _("Creation timed out")
+    GAP_OPENED = "gap_opened", _("Control not applied")
+    ROUTING_DELAYED = "routing_delayed", _("Routing delayed")
+    TENANT_HALTED = "tenant_halted", _("Provisioning halted")
+    FINDING_OPENED = "finding_opened", _("Reconciliation finding")
+    QUARANTINED = "quarantined", _("Environment quarantined")
+    ROLLBACK_FAILED = "rollback_failed", _("Rollback failed")
+    CREDENTIAL_DUE = "credential_due", _("Credential must be rotated")
+    ROTATION_FAILED = "rotation_failed", _("Rotation needs attention")
+    PRIVILEGES_FOUND = "privileges_found", _("Privilege review is open")
+    SHARED = "shared", _("Request shared with you")
+    SETTINGS_PROPOSED = "settings_proposed", _("Settings await a second person")
+    ACCESS_REVIEW_DUE = "access_review_due", _("Access review is due")
+    LOG_VERIFICATION_FAILED = "log_verification_failed", _("The log does not verify")
+    BREAK_GLASS = "break_glass", _("Break-glass account used")
+    NOBODY_DECIDES = "nobody_decides", _("Nobody is left to decide")
+    COMMENTED = "commented", _("Comment")
+    INFORMATION_NEEDED = "information_needed", _("Information needed")
+    INFORMATION_GIVEN = "information_given", _("Information given")
+    ZONE_DISPUTED = "zone_disputed", _("Zone disputed")
+    DISPUTE_REMINDER = "dispute_reminder", _("Reminder of a disputed zone")
+    DISPUTE_DECIDED = "dispute_decided", _("Dispute of a zone decided")
+
+
+class Channel(models.TextChoices):
+    """The way a message takes."""
+
+    EMAIL = "email", _("E-mail")
+    TEAMS = "teams", _("Microsoft Teams")
+
+
+class Audience(models.TextChoices):
+    """Who may be told of an event."""
+
+    REQUESTER = "requester", _("the requester")
+    DECIDERS = "deciders", _("whoever may decide now")
+    THREAD = "thread", _("the requester, whoever wrote in the thread, and whoever may decide now")
+    READER = "reader", _("the colleague it is shared with")
+    OPERATORS = "operators", _("operators of the business unit or tenant")
+    LEADS = "leads", _("Governance Leads")
+    AUDITORS = "auditors", _("auditors")
+    COMPLIANCE = "compliance", _("Compliance Officers")
+
+
+# The roles that somebody who is told has; everybody who may ask for environments may be a requester
+ROLES_OF: Final[dict[Audience, tuple[Role, ...]]] = {
+    Audience.REQUESTER: (Role.REQUESTER,),
+    Audience.DECIDERS: DECIDING_ROLES,
+    Audience.THREAD: (Role.REQUESTER, *DECIDING_ROLES),
+    Audience.READER: tuple(Role),
+    Audience.OPERATORS: (Role.OPERATOR,),
+    Audience.LEADS: (Role.GOVERNANCE_LEAD,),
+    Audience.AUDITORS: (Role.AUDITOR,),
+    Audience.COMPLIANCE: (Role.COMPLIANCE_OFFICER,),
+}
+
+
+class Silence(models.TextChoices):
+    """Whether a person may switch an event off for themselves."""
+
+    ALLOWED = "allowed", _("yes")
+    NOT_WHEN_ALONE = "not_when_alone", _("yes, unless nobody else would hear of it")
+    NEVER = "never", _("no")
+
+
+_BOTH: Final = (Channel.EMAIL, Channel.TEAMS)
+_PERSONAL: Final = (Channel.EMAIL,)  # words between people; a channel has more readers than they had in mind
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """Subject and body of a message; ``{names}`` are filled in by the verb."""
+class Notice:
+    """One line of the catalogue.
 
-    subject: str
-    body: str
+    Attributes:
+        subject: Subject of the message; ``{names}`` are filled in by the verb.
+        body: What it says.
+        to: Who may be told.
+        channels: Through what: e-mail to each of them, one card in the tenant's Teams channel that mentions them.
+        silence: Whether they may switch it off for themselves.
+    """
+
+    subject: _StrPromise
+    body: _StrPromise
+    to: tuple[Audience, ...]
+    channels: tuple[Channel, ...] = _BOTH
+    silence: Silence = Silence.ALLOWED
 
 
-WORDS: dict[Event, Words] = {
-    Event.SUBMITTED: Words("{number} was submitted", "{name} is Zone {zone}. {next}"),
-    Event.DECISION_NEEDED: Words(
-        "{number} needs your decision", "{requester} asks for {name} (Zone {zone}). Please decide before {due}."
+_OPERATORS: Final = (Audience.OPERATORS,)
+_LEADS: Final = (Audience.LEADS,)
+_REQUESTER: Final = (Audience.REQUESTER,)
+_OVERSIGHT: Final = (Audience.AUDITORS, Audience.LEADS, Audience.COMPLIANCE)
+
+CATALOGUE: Final[dict[Event, Notice]] = {
+    Event.SUBMITTED: Notice(_("{number} was submitted"), _("{name} is Zone {zone}. {next}"), _REQUESTER),
+    Event.DECISION_NEEDED: Notice(
+        _("{number} needs your decision"),
+        _("{requester} asks for {name} (Zone {zone}). Please decide before {due}."),
+        (Audience.DECIDERS,),
+        silence=Silence.NOT_WHEN_ALONE,
     ),
-    Event.OBJECTION_WINDOW: Words(
-        "{number} will be approved by policy", "{requester} asks for {name} (Zone 1). You may object until {due}."
+    Event.OBJECTION_WINDOW: Notice(
+        _("{number} will be approved by policy"),
+        _("{requester} asks for {name} (Zone 1). You may object until {due}."),
+        (Audience.DECIDERS,),
     ),
-    Event.REMINDER: Words(
-        "Reminder: {number} still needs a decision",
-        "{requester} asks for {name} (Zone {zone}). It is escalated at {due}.",
+    Event.REMINDER: Notice(
+        _("Reminder: {number} still needs a decision"),
+        _("{requester} asks for {name} (Zone {zone}). It is escalated at {due}."),
+        (Audience.DECIDERS,),
     ),
-    Event.ESCALATED: Words(
-        "{number} was escalated",
-        "Nobody decided on {name} (Zone {zone}) within {hours} hours. A Governance Lead may decide now.",
+    Event.ESCALATED: Notice(
+        _("{number} was escalated"),
+        _("Nobody decided on {name} (Zone {zone}) within {hours} hours. A Governance Lead may decide now."),
+        (Audience.DECIDERS, Audience.LEADS, Audience.REQUESTER),
     ),
-    Event.APPROVED: Words("{number} was approved", "{name} was approved by {decider} and waits for provisioning."),
-    Event.REJECTED: Words("{number} was rejected", "{name} was rejected by {decider}: {comment}"),
-    Event.READY: Words("{number}: {name} is ready", "The environment is at {url}. Controls not yet applied: {gaps}."),
-    Event.FAILED: Words("{number}: provisioning failed", "{name} could not be provisioned: {reason}"),
-    Event.POLL_TIMEOUT: Words("{number}: creation timed out", "{name} was not created in time: {reason}"),
-    Event.GAP_OPENED: Words(
-        "{number}: a control is not applied", "{step} of {name} failed and will be retried: {reason}"
+    Event.APPROVED: Notice(
+        _("{number} was approved"), _("{name} was approved by {decider} and waits for provisioning."), _REQUESTER
     ),
-    Event.ROUTING_DELAYED: Words("{number} waits to be routed", "{name} stays Submitted for now: {reason}"),
-    Event.TENANT_HALTED: Words("Provisioning in {tenant} is halted", "The service principal was refused: {reason}"),
-    Event.FINDING_OPENED: Words("{number}: {kind}", "{detail}"),
-    Event.QUARANTINED: Words(
-        "{number}: an environment is quarantined", "{name} needs a person to look at it: {reason}"
+    Event.REJECTED: Notice(_("{number} was rejected"), _("{name} was rejected by {decider}: {comment}"), _REQUESTER),
+    Event.READY: Notice(
+        _("{number}: {name} is ready"),
+        _("The environment is at {url}. Controls not yet applied: {gaps}."),
+        _REQUESTER,
     ),
-    Event.CREDENTIAL_DUE: Words(
-        "{number} needs a new {kind}",
-        "The {kind} {secret} of {number} in {tenant} {due}. Rotate it on its page, or with: "
-        'manage.py rotate_credential --tenant "{tenant}" --purpose {purpose}',
+    Event.FAILED: Notice(
+        _("{number}: provisioning failed"),
+        _("{name} could not be provisioned: {reason}"),
+        (Audience.REQUESTER, Audience.OPERATORS),
     ),
-    Event.ROTATION_FAILED: Words(
-        "{number}: the rotation needs attention", "{state} {reason} The old {kind} of {number} in {tenant} stays."
+    Event.POLL_TIMEOUT: Notice(
+        _("{number}: creation timed out"), _("{name} was not created in time: {reason}"), _OPERATORS
     ),
-    Event.PRIVILEGES_FOUND: Words(
-        "{number}: {count} finding(s) about the service principal",
-        "The privilege review of {tenant} is open. Each finding needs a disposition before it can be signed.",
+    Event.GAP_OPENED: Notice(
+        _("{number}: a control is not applied"),
+        _("{step} of {name} failed and will be retried: {reason}"),
+        _OPERATORS,
     ),
-    Event.SHARED: Words("{number} was shared with you", "{by} lets you read {name}, its log and what is built for it."),
-    Event.SETTINGS_PROPOSED: Words(
-        "{number} await a second person",
-        "{proposer} proposes other settings for {tenant}. Look at what would change, then confirm or refuse them.",
+    Event.ROUTING_DELAYED: Notice(
+        _("{number} waits to be routed"),
+        _("{name} stays Submitted for now: {reason}"),
+        _REQUESTER,
+        _PERSONAL,
     ),
-    Event.ACCESS_REVIEW_DUE: Words(
-        "The access review of {number} is not signed yet",
-        "Nobody has signed who may do what in {tenant} in {quarter}, which ends on {until}. An ELM Auditor or "
-        "Governance Lead opens the tenant's page, Review access, and signs what it finds.",
+    Event.TENANT_HALTED: Notice(
+        _("Provisioning in {tenant} is halted"),
+        _("The service principal was refused, or the log is: {reason}"),
+        _OPERATORS,
+        silence=Silence.NEVER,
     ),
-    Event.BREAK_GLASS: Words(
-        "{account} signed in with a password",
-        "The break-glass account {account} was used at {at}. If nobody of you knows why, treat it as an incident.",
+    Event.FINDING_OPENED: Notice(_("{number}: {kind}"), _("{detail}"), _OPERATORS),
+    Event.QUARANTINED: Notice(
+        _("{number}: an environment is quarantined"), _("{name} needs a person to look at it: {reason}"), _OPERATORS
     ),
-    Event.COMMENTED: Words("{number}: a comment of {author}", "{author} wrote about {name}: {text}"),
-    Event.INFORMATION_NEEDED: Words(
-        "{number}: {author} asks you something",
-        "Before they decide on {name}, {author} wants to know: {text} The request waits until you have answered.",
+    Event.ROLLBACK_FAILED: Notice(
+        _("{number}: the rollback failed"),
+        _("{name} could not be deleted, as {initiator} had asked, and is quarantined: {reason}"),
+        _OPERATORS,
     ),
-    Event.INFORMATION_GIVEN: Words("{number}: {author} has answered", "{author} answered about {name}: {text}"),
-    Event.ZONE_DISPUTED: Words(
-        "{number}: the zone is disputed",
-        "{requester} finds {wanted} right for {name}, which the rules put in Zone {zone}. Please decide before {due}.",
+    Event.CREDENTIAL_DUE: Notice(
+        _("{number} needs a new {kind}"),
+        _(
+            "The {kind} {secret} of {number} in {tenant} {due}. Rotate it on its page, or with: "
+            'manage.py rotate_credential --tenant "{tenant}" --purpose {purpose}'
+        ),
+        _OPERATORS,
     ),
-    Event.DISPUTE_REMINDER: Words(
-        "Reminder: the zone of {number} is still disputed",
-        "{requester} finds {wanted} right for {name}, which the rules put in Zone {zone}. It is due at {due}.",
+    Event.ROTATION_FAILED: Notice(
+        _("{number}: the rotation needs attention"),
+        _("{state} {reason} The old {kind} of {number} in {tenant} stays."),
+        _OPERATORS,
     ),
-    Event.DISPUTE_DECIDED: Words(
-        "{number}: your dispute of the zone is decided", "{decider} has decided on {name}. {became} {comment}"
+    Event.PRIVILEGES_FOUND: Notice(
+        _("{number}: {count} finding(s) about the service principal"),
+        _("The privilege review of {tenant} is open. Each finding needs a disposition before it can be signed."),
+        (Audience.OPERATORS, Audience.LEADS),
     ),
-    Event.NOBODY_DECIDES: Words(
-        "{number} has nobody left to decide",
-        "{person} was deactivated, and nobody else may decide on {name} (Zone {zone}). Give somebody the role {role}.",
+    Event.SHARED: Notice(
+        _("{number} was shared with you"),
+        _("{by} lets you read {name}, its log and what is built for it."),
+        (Audience.READER,),
+        _PERSONAL,
+    ),
+    Event.SETTINGS_PROPOSED: Notice(
+        _("{number} await a second person"),
+        _("{proposer} proposes other settings for {tenant}. Look at what would change, then confirm or refuse them."),
+        _LEADS,
+    ),
+    Event.ACCESS_REVIEW_DUE: Notice(
+        _("The access review of {number} is not signed yet"),
+        _(
+            "Nobody has signed who may do what in {tenant} in {quarter}, which ends on {until}. An ELM Auditor or "
+            "Governance Lead opens the tenant's page, Review access, and signs what it finds."
+        ),
+        _OVERSIGHT,
+    ),
+    Event.LOG_VERIFICATION_FAILED: Notice(
+        _("The log of {number} does not verify"),
+        _(
+            "The verification of {at} found {count} defect(s) ({classes}). Treat it as an incident: change nothing, "
+            "and look at the overview's part about the log, or run: manage.py verify_log"
+        ),
+        (*_OVERSIGHT, Audience.OPERATORS),
+        silence=Silence.NEVER,
+    ),
+    Event.BREAK_GLASS: Notice(
+        _("{account} signed in with a password"),
+        _("The break-glass account {account} was used at {at}. If nobody of you knows why, treat it as an incident."),
+        (Audience.LEADS, Audience.COMPLIANCE),
+        silence=Silence.NEVER,
+    ),
+    Event.NOBODY_DECIDES: Notice(
+        _("{number} has nobody left to decide"),
+        _(
+            "{person} was deactivated, and nobody else may decide on {name} (Zone {zone}). "
+            "Give somebody the role {role}."
+        ),
+        _LEADS,
+    ),
+    Event.COMMENTED: Notice(
+        _("{number}: a comment of {author}"), _("{author} wrote about {name}: {text}"), (Audience.THREAD,), _PERSONAL
+    ),
+    Event.INFORMATION_NEEDED: Notice(
+        _("{number}: {author} asks you something"),
+        _("Before they decide on {name}, {author} wants to know: {text} The request waits until you have answered."),
+        _REQUESTER,
+        _PERSONAL,
+    ),
+    Event.INFORMATION_GIVEN: Notice(
+        _("{number}: {author} has answered"),
+        _("{author} answered about {name}: {text}"),
+        (Audience.THREAD,),
+        _PERSONAL,
+    ),
+    Event.ZONE_DISPUTED: Notice(
+        _("{number}: the zone is disputed"),
+        _(
+            "{requester} finds {wanted} right for {name}, which the rules put in Zone {zone}. "
+            "Please decide before {due}."
+        ),
+        _LEADS,
+        silence=Silence.NOT_WHEN_ALONE,
+    ),
+    Event.DISPUTE_REMINDER: Notice(
+        _("Reminder: the zone of {number} is still disputed"),
+        _("{requester} finds {wanted} right for {name}, which the rules put in Zone {zone}. It is due at {due}."),
+        _LEADS,
+    ),
+    Event.DISPUTE_DECIDED: Notice(
+        _("{number}: your dispute of the zone is decided"),
+        _("{decider} has decided on {name}. {became} {comment}"),
+        _REQUESTER,
     ),
 }

@@ -31,6 +31,7 @@ def _announce(proposal: TenantSettings) -> int:
         tenant_id=proposal.tenant_id,
         reference=str(proposal),
         once=str(proposal.pk),
+        about=proposal,
         proposer=proposer or "Somebody",
         tenant=proposal.tenant,
     )

@@ -1,106 +1,98 @@
-"""Announce an event to people and deliver what is due."""
+"""Announce an event: a message for each person who is told, and a card for the tenant's Teams channel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import send_mail
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.translation import override
 
-from accounts_app.models import User
+from accounts_app.models import TenantSettings, User
 from core_app import clock
 from core_app.doorbell import ring
-from core_app.transactions import transactional
-from notifications_app.catalogue import WORDS, Event
+from notifications_app.catalogue import CATALOGUE, Channel, Event
+from notifications_app.choices import reached
 from notifications_app.models import OutboxMessage
 
-MAX_ATTEMPTS = 8
-_FIRST_WAIT = timedelta(seconds=30)
+DELIVER = "notifications_app.tasks.deliver"
 
 
-def announce(event: Event, *, to: Iterable[User], tenant_id: UUID, reference: str, once: str, **words: object) -> int:
-    """Put a message for each person into the outbox, in the caller's transaction.
+def announce(
+    event: Event,
+    *,
+    to: Iterable[User],
+    tenant_id: UUID,
+    reference: str,
+    once: str,
+    about: Model | None = None,
+    **words: object,
+) -> int:
+    """Put a message for each person into the outbox, and one for the Teams channel, in the caller's transaction.
 
     Args:
         event: What happened.
-        to: Who hears about it; inactive accounts are left out.
+        to: Who hears about it; inactive accounts are left out, and so is who switched the event off.
         tenant_id: Whose message it is.
         reference: What it is about, as people call it.
-        once: Key under which the same person is told only once.
+        once: Key under which the same person, or channel, is told only once.
+        about: The row whose page the message leads to.
         words: Values for the placeholders of the event's words.
 
     Returns:
         How many messages were new.
     """
-    text, key, now = WORDS[event], f"{event}:{once}"[:200], clock.now()
-    messages = [
-        OutboxMessage(
-            tenant_id=tenant_id,
-            event=event,
-            reference=reference,
-            recipient=person,
-            subject=_one_line(text.subject.format(number=reference, **words))[:200],
-            body=text.body.format(number=reference, **words),
-            once=key,
-            created_at=now,
-            next_at=now,
-        )
-        for person in {person.pk: person for person in to if person.is_active}.values()
-    ]
-    # By recipient too, which is how the index begins: the outbox only grows
-    told = OutboxMessage.objects.filter(recipient__in=[item.recipient for item in messages], once=key)
+    people = list({person.pk: person for person in to if person.is_active}.values())
+    wanted = reached(event, people)
+    now = clock.now()
+    common = {
+        "tenant_id": tenant_id,
+        "event": event,
+        "reference": reference[:100],
+        "link": _page_of(about),
+        "once": f"{event}:{once}"[:200],
+        "created_at": now,
+        "next_at": now,
+        **_in_words(event, {"number": reference, **words}),
+    }
+    mailed = wanted.get(Channel.EMAIL, [])
+    messages = [OutboxMessage(recipient=person, **common) for person in mailed]
+    if people and Channel.TEAMS in wanted and _has_teams(tenant_id):
+        mentioned = [str(person.pk) for person in wanted[Channel.TEAMS]]
+        messages.append(OutboxMessage(channel=Channel.TEAMS, mentioned=mentioned, **common))
+    return _put(messages, mailed)
+
+
+def _put(messages: list[OutboxMessage], people: list[User]) -> int:
+    if not messages:
+        return 0
+    told = OutboxMessage.objects.told(messages[0].tenant_id, people, messages[0].once)
     before = told.count()
     OutboxMessage.objects.bulk_create(messages, ignore_conflicts=True)
-    ring("notifications_app.tasks.deliver")
-    return told.count() - before
+    new = told.count() - before
+    if new:  # what a sweep finds again and again must not wake the sweep again and again
+        ring(DELIVER)
+    return new
 
 
-def deliver_due(limit: int = 100) -> int:
-    """Deliver messages that are due; a message is claimed before it is sent, so two workers never send it twice.
-
-    Returns:
-        How many were handled.
-    """
-    now = clock.now()
-    due = OutboxMessage.objects.filter(status=OutboxMessage.Status.QUEUED, next_at__lte=now).order_by("next_at")
-    handled = 0
-    for message in due.select_related("recipient")[:limit]:
-        wait = _FIRST_WAIT * 2**message.attempts
-        claimed = OutboxMessage.objects.filter(
-            pk=message.pk, status=OutboxMessage.Status.QUEUED, next_at=message.next_at
-        ).update(next_at=now + wait, attempts=message.attempts + 1)
-        if claimed:
-            _deliver(message)
-            handled += 1
-    return handled
+def _in_words(event: Event, words: Mapping[str, object]) -> dict[str, str]:
+    notice = CATALOGUE[event]
+    with override(settings.LANGUAGE_CODE):  # the reader's, not that of whoever happened to act
+        return {
+            "subject": " ".join(str(notice.subject).format(**words).split())[:200],
+            "body": str(notice.body).format(**words),
+        }
 
 
-def _deliver(message: OutboxMessage) -> None:
-    if settings.NOTIFICATIONS_SINK:
-        _mark(message, OutboxMessage.Status.KEPT)
-        return
-    try:
-        send_mail(
-            message.subject,
-            message.body,
-            settings.DEFAULT_FROM_EMAIL,
-            [message.recipient.email or message.recipient.upn],
-        )
-    except OSError as error:  # SMTP errors are OSErrors; the message stays queued until its attempts are used up
-        exhausted = message.attempts + 1 >= MAX_ATTEMPTS
-        _mark(message, OutboxMessage.Status.FAILED if exhausted else OutboxMessage.Status.QUEUED, type(error).__name__)
-        return
-    _mark(message, OutboxMessage.Status.SENT)
+def _has_teams(tenant_id: UUID) -> bool:
+    in_force = TenantSettings.objects.filter(tenant=tenant_id, confirmed_at__isnull=False).order_by("-version")
+    values = in_force.values_list("values", flat=True).first() or {}  # not all settings: this is asked for every event
+    return bool(values.get("teams_webhook_secret"))
 
 
-@transactional
-def _mark(message: OutboxMessage, status: OutboxMessage.Status, error: str = "") -> None:
-    sent_at = clock.now() if status in (OutboxMessage.Status.SENT, OutboxMessage.Status.KEPT) else None
-    message.status, message.sent_at, message.last_error = status, sent_at, error
-    message.save(update_fields=["status", "sent_at", "last_error"])
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _page_of(row: Model | None) -> str:
+    if row is None:
+        return ""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])

@@ -113,6 +113,7 @@ def open_finding(tenant_id: UUID, difference: Difference) -> bool:
         tenant_id=tenant.pk,
         reference=request.request_number if request else tenant.name,
         once=str(finding.pk),
+        about=finding,
         kind=finding.get_kind_display(),
         detail=difference.detail,
     )

@@ -94,6 +94,7 @@ def put(row: Environment, reason: str, *, by: Actor = SYSTEM, correlation_id: st
         tenant_id=row.tenant_id,
         reference=row.request.request_number if row.request else row.tenant.name,
         once=str(entry.pk),
+        about=row,
         name=row.display_name,
         reason=reason,
     )

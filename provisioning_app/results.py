@@ -256,6 +256,7 @@ def _announce(event: Event, request: EnvironmentRequest, run: ProvisioningRun, r
         tenant_id=request.tenant_id,
         reference=request.request_number,
         once=str(run.pk),
+        about=run,
         name=request.environment_name,
         reason=reason,
     )

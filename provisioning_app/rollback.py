@@ -25,8 +25,11 @@ from microsoft_cloud.errors import CloudError, ConflictError, NotFoundError, Tra
 from microsoft_cloud.operations import OperationState
 from microsoft_cloud.pool import deadline
 from microsoft_cloud.rollback import RollbackBapClient
+from notifications_app.catalogue import Event
+from notifications_app.services import announce
 from provisioning_app import quarantine
 from provisioning_app.choices import LIVE_ROLLBACKS, EnvironmentStatus, RollbackStatus
+from provisioning_app.findings import concerned
 from provisioning_app.limits import locked_tenant
 from provisioning_app.matrix import DELETABLE_FOR, Choice, environment_of, is_young, last_run, options, point_of
 from provisioning_app.models import Environment, ProvisioningRun, Rollback
@@ -146,7 +149,8 @@ def _claimed(rollback_id: UUID) -> Rollback | None:
     due = Rollback.objects.filter(pk=rollback_id, status__in=LIVE_ROLLBACKS, next_at__lte=database_clock.expression())
     if not due.update(next_at=database_clock.expression(_LONGER_THAN_A_PASS)):
         return None
-    return Rollback.objects.select_related("tenant", "request", "run", "environment").get(pk=rollback_id)
+    joined = ("tenant", "request", "run", "environment", "initiated_by")
+    return Rollback.objects.select_related(*joined).get(pk=rollback_id)
 
 
 def _pass(rollback: Rollback) -> float:
@@ -274,6 +278,17 @@ def _failed(rollback: Rollback, reason: str) -> None:
         correlation_id=str(fresh.pk),
     )
     quarantine.put(row, f"Its rollback failed: {reason}", correlation_id=str(fresh.pk))
+    announce(
+        Event.ROLLBACK_FAILED,
+        to=[*concerned(row.tenant, request), rollback.initiated_by],
+        tenant_id=fresh.tenant_id,
+        reference=request.request_number,
+        once=str(fresh.pk),
+        about=fresh,
+        name=row.display_name,
+        initiator=rollback.initiated_by,
+        reason=reason,
+    )
 
 
 def _ended(

@@ -35,6 +35,7 @@ def halt(tenant_id: UUID, reason: str) -> None:
         tenant_id=tenant.pk,
         reference=tenant.name,
         once=str(entry.pk),
+        about=tenant,
         tenant=tenant,
         reason=reason,
     )

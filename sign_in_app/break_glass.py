@@ -31,7 +31,7 @@ def raise_alarm(user: User) -> None:
     tenants = Tenant.objects.filter(pk=user.tenant_id) if user.tenant_id else Tenant.objects.order_by("pk")
     now = clock.now()
     for tenant in tenants:
-        record(Action.BREAK_GLASS_SIGNED_IN, on=tenant, by=person(user), details={"person": user.upn})
+        entry = record(Action.BREAK_GLASS_SIGNED_IN, on=tenant, by=person(user), details={"person": user.upn})
         told = User.objects.filter(tenant=tenant, is_active=True, groups__name__in=_TOLD).distinct()
         announce(
             Event.BREAK_GLASS,
@@ -39,6 +39,7 @@ def raise_alarm(user: User) -> None:
             tenant_id=tenant.pk,
             reference="Break-glass account",
             once=f"{user.pk}:{now.isoformat()}",
+            about=entry,
             account=user.upn,
             at=f"{now:%Y-%m-%d %H:%M} UTC",
         )

@@ -74,9 +74,15 @@ def play(folder: Folder, options: Options, console: Console) -> list[str]:
         folder.held(),
         listening_socket(options.port, "--port") as web,
         interruptible(),
-        Supervisor(folder.logs, variables, follow_parent=options.follow_parent) as supervisor,
+        Supervisor(
+            folder.logs, variables | {"ELM_PUBLIC_URL": _address_of(web)}, follow_parent=options.follow_parent
+        ) as supervisor,
     ):
         return _Story(folder, options, console, supervisor).tell(web)
+
+
+def _address_of(web: socket.socket) -> str:
+    return f"http://{LOOPBACK}:{web.getsockname()[1]}"
 
 
 class _Story:
@@ -86,7 +92,7 @@ class _Story:
 
     def tell(self, web: socket.socket) -> list[str]:
         """Tell the whole story; return what went wrong."""
-        address, password = f"http://{LOOPBACK}:{web.getsockname()[1]}/", self.folder.password()
+        address, password = f"{_address_of(web)}/", self.folder.password()
         self._say(f"Starting in {self.folder.root} …")
         simulator = self._start(password)
         summary.show_shortened(self.console, self._shortened)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.urls import reverse
 from rich.console import Console
 from rich.text import Text
 
@@ -18,6 +19,7 @@ from core_app import clock
 from elm_project.demo.people import SHORTENED, TENANTS
 from elm_project.demo.progress import seconds_of
 from elm_project.demo.simulator_seed import TIMING
+from notifications_app.models import OutboxMessage
 from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
 
@@ -89,7 +91,10 @@ def show_logins(console: Console, address: str, simulator: str, password: str) -
         for tenant in TENANTS
         for person in tenant.people
     ]
+    outbox = f"{address.rstrip('/')}{reverse('admin:notifications_app_outboxmessage_changelist')}"
+    told = OutboxMessage.objects.count()
     console.print(Text(f"\nThe application: {address}\nThe simulator:   {simulator}"))
+    console.print(Text(f"Mail and Teams:  {told} messages, kept and not sent: {outbox}"), soft_wrap=True)
     console.print(Text("Sign in as:\n" + "\n".join(lines)), soft_wrap=True)
     console.print(Text(f"Everyone's password: {password}"))
 

@@ -65,6 +65,7 @@ def _announce(identity: TenantIdentity, tenant: Tenant) -> int:
         tenant_id=tenant.pk,
         reference=identity.display_name,
         once=f"{identity.pk}:{identity.secret_version or identity.key_id}",
+        about=identity,
         kind=identity.get_kind_display().lower(),
         secret=identity.secret_name,
         tenant=tenant,

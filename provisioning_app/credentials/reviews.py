@@ -96,6 +96,7 @@ def _enter(seen: PrivilegeReview, found: tuple[Difference, ...], counted: dict[s
         tenant_id=tenant.pk,
         reference=tenant.name,
         once=str(review.pk),
+        about=review,
         count=review.findings.count(),
         tenant=tenant,
     )

@@ -145,6 +145,7 @@ def _report(row: RotationRecord, state: str, reason: str) -> None:
         tenant_id=tenant.pk,
         reference=row.identity.display_name,
         once=f"{row.pk}:{row.stage}",
+        about=row,
         tenant=tenant,
         kind=row.identity.get_kind_display().lower(),
         state=state,

@@ -82,6 +82,7 @@ def tell(event: Event, request: EnvironmentRequest, people: Iterable[User], *, o
         tenant_id=request.tenant_id,
         reference=request.request_number,
         once=f"{request.pk}:{once}",
+        about=request,
         **{"name": request.environment_name, "zone": request.zone, "requester": request.requester, **words},
     )
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
 
 from accounts_app.models import User
 from accounts_app.services import settings_of
@@ -251,7 +252,9 @@ def _tell_deciders(request: EnvironmentRequest, gate: Gate, way: Route) -> None:
     event = Event.OBJECTION_WINDOW if way.level == Level.L1 else Event.DECISION_NEEDED
     tell(event, request, deciders, once=f"{stage.pk if stage else gate.pk}", due=moment(due))
     following = (
-        "It is approved by policy unless someone objects." if way.level == Level.L1 else "It waits for a decision."
+        _("It is approved by policy unless someone objects.")
+        if way.level == Level.L1
+        else _("It waits for a decision.")
     )
     tell(Event.SUBMITTED, request, [request.requester], next=following)
 

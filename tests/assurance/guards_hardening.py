@@ -94,6 +94,24 @@ HARDENING: Final = (
         replaced("exports_app.services:audited", lambda user, table, tenant: Q(tenant=tenant.pk)),
     ),
     Guard(
+        "sink",
+        "A system that is to send nothing sends nothing.",
+        ("test_a_system_that_sends_nothing_keeps_its_messages_readable",),
+        replaced("notifications_app.delivery:sends", yes),
+    ),
+    Guard(
+        "hosts of a Teams workflow",
+        "A card goes to listed hosts and nowhere else.",
+        ("test_a_card_goes_to_listed_hosts_over_tls_and_nowhere_else",),
+        replaced("notifications_app.channels.teams:_is_listed", yes),
+    ),
+    Guard(
+        "what must be known",
+        "Nobody switches off what they have to know.",
+        ("test_nobody_switches_off_what_they_have_to_know",),
+        replaced("notifications_app.choices:_why", nothing),
+    ),
+    Guard(
         "form of a group id",
         "A group id is a GUID.",
         ("test_s10_a_group_id_is_a_uuid_and_nothing_else",),

@@ -17,7 +17,7 @@ from core_app.errors import DomainError, InvalidInputError
 from evidence_app import services as evidence
 from evidence_app.services import export_evidence
 from microsoft_cloud.fields import is_guid
-from notifications_app import services as notifications
+from notifications_app import delivery
 from notifications_app.models import OutboxMessage
 from requests_app.choices import State, Zone
 from requests_app.intake.fields import WrongValue, group_id
@@ -74,7 +74,7 @@ def test_s1_what_cannot_be_stored_is_refused_in_words_by_every_way_in(
 
 @pytest.mark.sqlite
 def test_s2_markup_in_every_text_stays_text_on_every_page_in_mail_and_in_the_log(people: People, settings) -> None:
-    settings.NOTIFICATIONS_SINK = False
+    settings.NOTIFICATIONS = "send"
     for person in (people.requester, people.approver, people.auditor):
         User.objects.filter(pk=person.pk).update(display_name=SCRIPT[:200], department=SCRIPT[:100])
         person.refresh_from_db()
@@ -101,7 +101,7 @@ def test_s2_markup_in_every_text_stays_text_on_every_page_in_mail_and_in_the_log
         assert "<svg onload" not in shown, address
         assert "<img src=x" not in shown, address
     assert "&lt;script&gt;alert(1)" in client.get(pages[0]).content.decode()
-    notifications.deliver_due()
+    delivery.deliver_due()
     assert mail.outbox
     assert all(sent.content_subtype == "plain" and not sent.alternatives for sent in mail.outbox)
 

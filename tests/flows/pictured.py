@@ -11,10 +11,11 @@ from playwright.sync_api import Page
 
 from accounts_app.models import BusinessUnit, User
 from accounts_app.roles import Depth, Role
-from accounts_app.services import create_tenant
+from accounts_app.services import confirm_settings, create_tenant, propose_settings
 from audit_app import scheduled
 from audit_app.checkpoints import sign_now
 from gates_app.levels import Outcome
+from notifications_app.delivery import deliver_due
 from provisioning_app import liveness
 from requests_app import services as requests
 from requests_app.choices import Zone
@@ -25,6 +26,7 @@ from tests.provisioning_app.reconciling import MANAGED
 
 WIDTH: Final = 1360
 HEIGHT: Final = 820
+TEAMS: Final = {"teams_webhook_secret": "ELM-Teams-Workflow"}
 _REFUSAL: Final = {
     "error": {
         "code": "InvalidRequestContent",
@@ -102,6 +104,8 @@ def _person(name: str, role: Role, at: Any, depth: Depth | None = None, **fields
 def live_through_a_week(world: World) -> dict[str, EnvironmentRequest]:
     """Let the bank work from Monday to Thursday: built, refused, failed, being built, waiting, disputed."""
     people, made = world.people, dict[str, EnvironmentRequest]()
+    proposal = propose_settings(people.tenant.pk, by=people.governance_lead, values=TEAMS)
+    confirm_settings(proposal.pk, by=second_lead(people))
     made["built"] = _built(world, Zone.ZONE_3, "FIN-LoanDesk-PROD", "Loan officers see a customer's file in one place.")
     _until(world, 3, 10, 5)
     made["team"] = _built(world, Zone.ZONE_2, "OPS-ShiftPlan-DEV", "Shift leads plan who works where, not by mail.")
@@ -139,8 +143,15 @@ def live_through_a_week(world: World) -> dict[str, EnvironmentRequest]:
     sign_now()
     for is_full in (True, False):
         scheduled.verify(is_full=is_full)
+    deliver_due()
     liveness.commit_tick()
     return made
+
+
+def second_lead(people: People) -> User:
+    """Return the second Governance Lead of the bank."""
+    known = User.objects.filter(display_name="Greg Gold").first()
+    return known or _person("Greg Gold", Role.GOVERNANCE_LEAD, people.tenant)
 
 
 def _disputed(world: World) -> EnvironmentRequest:

@@ -15,9 +15,10 @@ from accounts_app.roles import Role
 from accounts_app.services import propose_settings
 from audit_app.actions import Action
 from evidence_app import reviews
+from notifications_app.catalogue import Channel, Event
+from notifications_app.models import OutboxMessage
 from requests_app.models import EnvironmentRequest
 from sign_in_app.mappings import Terms, propose_mapping
-from tests.factories import make_user
 from tests.flows import pictured
 from tests.microsoft import GROUP_NAME, World
 from tests.screens import LIST, client_of, page_of
@@ -48,7 +49,8 @@ def shot(page: Page, name: str, **how) -> None:
     pictured.picture(page, FOLDER, name, **how)
 
 
-def test_the_pictures_of_the_documents(make_world, browse: Browse, visit) -> None:
+def test_the_pictures_of_the_documents(make_world, browse: Browse, visit, settings) -> None:
+    settings.NOTIFICATIONS = "sink"
     world = pictured.make_bank(make_world)
     made = pictured.live_through_a_week(world)
     people = world.people
@@ -63,6 +65,8 @@ def test_the_pictures_of_the_documents(make_world, browse: Browse, visit) -> Non
 def requester_sees(page: Page, made: Made) -> None:
     page.goto("/admin/")
     shot(page, "requester-overview", height=1000)
+    page.goto(reverse("my-notifications"))
+    shot(page, "my-notifications", height=1100)
     a_new_request(page)
     page.goto(page_of(made["waiting"]))
     shot(page, "request")
@@ -117,8 +121,8 @@ def approver_sees(page: Page, made: Made) -> None:
 
 def administrator_sees(world: World, browse: Browse, made: Made) -> None:
     people, lead = world.people, browse(world.people.governance_lead)
-    second = make_user(Role.GOVERNANCE_LEAD, people.tenant, display_name="Greg Gold", upn="greg.gold@contoso.example")
-    values = {"poll_limit": 60, "baselines": {"3": {"session_timeout_minutes": 60}}}
+    second = pictured.second_lead(people)
+    values = {**pictured.TEAMS, "poll_limit": 60, "baselines": {"3": {"session_timeout_minutes": 60}}}
     proposal = propose_settings(people.tenant.pk, by=people.governance_lead, values=values)
     terms = Terms(uuid4(), "SG-ELM-Approvers", Role.APPROVER, people.unit, "deep")
     mapping = propose_mapping(people.tenant.pk, terms, by=people.governance_lead)
@@ -146,6 +150,8 @@ def operator_sees(page: Page, made: Made) -> None:
     shot(page, "failed", height=1360, from_the_end=True)
     page.goto(reverse("admin:notifications_app_outboxmessage_changelist"))
     shot(page, "outbox")
+    page.goto(page_of(OutboxMessage.objects.get(channel=Channel.TEAMS, event=Event.REJECTED)))
+    shot(page, "outbox-card", height=1000)
     page.goto(reverse("admin:accounts_app_tenantidentity_changelist"))
     shot(page, "identities", height=500)
 

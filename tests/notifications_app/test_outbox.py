@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from smtplib import SMTPRecipientsRefused
+
 import pytest
 from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 from django.db import transaction
+from django.urls import reverse
 
-from notifications_app.catalogue import WORDS, Event
+from audit_app.actions import Action
+from audit_app.models import ProvisioningLog
+from core_app.errors import DomainError, PermissionRefused
+from notifications_app.catalogue import CATALOGUE, Event
+from notifications_app.delivery import MAX_ATTEMPTS, deliver_due, send_again
 from notifications_app.models import OutboxMessage
-from notifications_app.services import MAX_ATTEMPTS, announce, deliver_due
+from notifications_app.services import announce
 from notifications_app.tasks import deliver
-from tests.factories import make_user
+from requests_app.choices import State
+from tests.factories import make_request, make_user
+from tests.screens import client_of, page_of
 
 pytestmark = pytest.mark.django_db
+LIST = reverse("admin:notifications_app_outboxmessage_changelist")
+
+
+class RefusesForGood(EmailBackend):
+    """A mail server that knows nobody of that name."""
+
+    def send_messages(self, messages):
+        raise SMTPRecipientsRefused({to: (550, b"No such user") for message in messages for to in message.to})
 
 
 def tell(people, *recipients, once="1"):
@@ -29,7 +47,7 @@ def tell(people, *recipients, once="1"):
 
 
 def test_every_event_has_words():
-    assert set(WORDS) == set(Event)
+    assert set(CATALOGUE) == set(Event)
 
 
 def test_a_person_is_told_once_per_key_and_twice_for_two_keys(people):
@@ -52,7 +70,7 @@ def test_a_change_that_rolls_back_tells_nobody(people):
 
 
 def test_a_system_that_sends_nothing_keeps_its_messages_readable(people, settings):
-    settings.NOTIFICATIONS_SINK = True
+    settings.NOTIFICATIONS = "sink"
     tell(people)
 
     deliver()
@@ -60,10 +78,19 @@ def test_a_system_that_sends_nothing_keeps_its_messages_readable(people, setting
     message = OutboxMessage.objects.get()
     assert (message.status, message.body) == (OutboxMessage.Status.KEPT, "FIN-Claims-DEV was rejected by Ada: No.")
     assert mail.outbox == []
+    reader = client_of(people.operator)
+    banner = "This system sends nothing"
+    assert banner in reader.get(LIST).content.decode()
+    page = reader.get(page_of(message)).content.decode()
+    assert banner in page
+    assert "What would have been sent" in page
+    assert people.requester.upn in page
+    settings.NOTIFICATIONS = "send"
+    assert banner not in reader.get(LIST).content.decode()
 
 
 def test_mail_goes_out_once(people, settings):
-    settings.NOTIFICATIONS_SINK = False
+    settings.NOTIFICATIONS = "send"
     tell(people)
 
     assert deliver_due() == 1
@@ -73,7 +100,7 @@ def test_mail_goes_out_once(people, settings):
 
 
 def test_a_mail_server_that_is_down_is_tried_again_later_and_given_up_in_the_end(people, settings, clock):
-    settings.NOTIFICATIONS_SINK = False
+    settings.NOTIFICATIONS = "send"
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", 1, 1
     tell(people)
@@ -88,8 +115,44 @@ def test_a_mail_server_that_is_down_is_tried_again_later_and_given_up_in_the_end
     assert message.last_error == "ConnectionRefusedError"
 
 
+def test_an_operator_sends_again_what_was_given_up_and_the_log_says_so(people, settings):
+    settings.NOTIFICATIONS = "send"
+    settings.EMAIL_BACKEND = f"{__name__}.{RefusesForGood.__name__}"
+    tell(people)
+    deliver_due()
+    message = OutboxMessage.objects.get()
+    assert (message.status, message.attempts) == (OutboxMessage.Status.FAILED, 1)
+    assert message.last_error == "SMTPRecipientsRefused: 550"
+    for person in (people.auditor, people.requester):
+        with pytest.raises(PermissionRefused, match="ELM Operator"):
+            send_again(message.pk, by=person)
+
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    address = reverse("admin:notifications_app_outboxmessage_send_again", args=[message.pk])
+    assert "550" in client_of(people.operator).get(page_of(message)).content.decode()
+    assert client_of(people.operator).post(address, {"_form_submitted": "on"}).status_code == 302
+    deliver_due()
+
+    message.refresh_from_db()
+    assert (message.status, message.attempts, message.last_error) == (OutboxMessage.Status.SENT, 1, "")
+    assert [sent.to for sent in mail.outbox] == [[people.requester.upn]]
+    entry = ProvisioningLog.objects.get(action=Action.NOTIFICATION_SENT_AGAIN)
+    assert (entry.actor, entry.action_details["failed_with"]) == (people.operator.upn, "SMTPRecipientsRefused: 550")
+    with pytest.raises(DomainError, match="only a failed one"):
+        send_again(message.pk, by=people.operator)
+
+
+def test_a_mail_that_is_sent_twice_can_be_known_by_its_id_and_leads_to_its_page(people, settings):
+    settings.NOTIFICATIONS, settings.PUBLIC_URL = "send", "https://elm.example"
+    request = make_request(State.PENDING_APPROVAL, people=people)
+    deliver_due()
+    sent = next(each for each in mail.outbox if each.to == [people.requester.upn])
+    assert sent.extra_headers["Message-ID"].endswith("@localhost>")
+    assert sent.body.endswith(f"https://elm.example{page_of(request)}")
+
+
 def test_s4_a_line_break_cannot_forge_a_mail_header(people, settings):
-    settings.NOTIFICATIONS_SINK = False
+    settings.NOTIFICATIONS = "send"
     announce(
         Event.READY,
         to=[people.requester],

@@ -12,7 +12,8 @@ from django.core.mail.backends.locmem import EmailBackend
 from pytest_django import Settings
 
 from notifications_app.catalogue import Event
-from notifications_app.services import announce, deliver_due
+from notifications_app.delivery import deliver_due
+from notifications_app.services import announce
 from tests.factories import People, make_user
 
 
@@ -26,7 +27,7 @@ class SecondWorkerDeliversMeanwhile(EmailBackend):
 
 @pytest.mark.django_db
 def test_a_message_that_another_worker_has_claimed_is_left_to_it(people: People, settings: Settings) -> None:
-    settings.NOTIFICATIONS_SINK = False
+    settings.NOTIFICATIONS = "send"
     settings.EMAIL_BACKEND = f"{__name__}.{SecondWorkerDeliversMeanwhile.__name__}"
     readers = [make_user() for _ in range(4)]
     words = {"name": "FIN-Claims-DEV", "decider": "Ada"}

@@ -126,6 +126,7 @@ VERBS: Final[dict[str, Verb]] = {
     "accounts_app_user_reactivate": Verb(unit="L", tenant="L", is_offered=False),
     "accounts_app_user_revoke_role": Verb(unit="L", tenant="L"),
     "evidence_app_accessreview_sign": Verb(unit="LU"),
+    "notifications_app_outboxmessage_send_again": Verb(own="O", unit="O", tenant="O", is_offered=False),
     "provisioning_app_environment_quarantine": Verb(**_OPERATED),
     "provisioning_app_environment_release": Verb(**_OPERATED, is_offered=False),
     "provisioning_app_privilegefinding_dispose": Verb(unit="LO"),
@@ -186,6 +187,8 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
     "admin:jsi18n": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
     "admin:view_on_site": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),
     "admin:": (SIGN_IN, SIGN_IN, NOT_FOUND, NOT_FOUND),  # whatever is no address of the admin
+    "notification-catalogue": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
+    "my-notifications": (SIGN_IN, SIGN_IN, OK, DONE),
     "operations": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
     "operations-now": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
     "help": (SIGN_IN, SIGN_IN, OK, NO_SUCH_METHOD),
@@ -203,7 +206,7 @@ OTHERS: Final[dict[str, tuple[str, str, str, str]]] = {
 }
 EXPORTED: Final = "U"  # who takes a list as a file; a superuser may, and reaches nothing as an auditor
 # Addresses of no row that only some roles open; the others are refused
-OF_ROLES: Final = {"operations": "LMOUS", "operations-now": "LMOUS"}
+OF_ROLES: Final = {"notification-catalogue": "RACLMOUS", "operations": "LMOUS", "operations-now": "LMOUS"}
 
 
 def of_role(who: str) -> str:

@@ -40,6 +40,7 @@ ROLES = {
     Role.AUDITOR: "auditor",
 }
 MECHANICS = {  # rows that only make a rule hold: counters, chain heads, trees, slots, who takes part, grants, ticks
+    "NotificationChoice",  # its page is everybody's own
     "RequestCounter",
     "ChainHead",
     "LogTree",

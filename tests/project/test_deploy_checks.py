@@ -30,13 +30,14 @@ def production(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     settings.DEBUG = False
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.postgresql")
     settings.CELERY_BROKER_URL = "redis://broker.example"
-    settings.NOTIFICATIONS_SINK = False
+    settings.NOTIFICATIONS = "send"
     settings.LOG_SIGNING_KEY_SECRET = ""
     settings.LOG_SIGNING_KEY_FILE = Path("/nowhere/log_key.pem")
     settings.LOG_KEY_FINGERPRINTS = ["0" * 64]
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     monkeypatch.setenv("SECRET_KEY", "given")
     monkeypatch.setenv("ELM_DOMAIN_NAME_KEY", "given")
+    monkeypatch.setenv("ELM_NOTIFICATIONS", "send")
     return settings
 
 
@@ -63,7 +64,7 @@ def test_a_production_is_given_its_keys(
     [
         ("DEBUG", True, "elm.E003"),
         ("CELERY_BROKER_URL", "filesystem://", "elm.E005"),
-        ("NOTIFICATIONS_SINK", True, "elm.W002"),
+        ("NOTIFICATIONS", "sink", "elm.W002"),
         ("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend", "elm.W002"),
     ],
 )
@@ -72,6 +73,11 @@ def test_a_part_of_an_embedded_installation_is_named(
 ) -> None:
     setattr(production, setting, value)
     assert found(checks.production_is_configured()) == [identifier]
+
+
+def test_whether_people_are_told_is_said_and_not_guessed(production: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ELM_NOTIFICATIONS")
+    assert found(checks.production_is_configured()) == ["elm.W007"]
 
 
 def test_a_host_that_neither_signs_nor_knows_who_does_is_a_warning(production: Settings, tmp_path: Path) -> None:

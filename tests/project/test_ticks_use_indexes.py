@@ -13,6 +13,7 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import CheckConstraint
 
+from notifications_app import delivery, verifications
 from notifications_app import services as notifications
 from notifications_app.catalogue import Event
 from provisioning_app import services, watch
@@ -27,7 +28,8 @@ TICKS: dict[str, Callable[[], Any]] = {
     "late watch": watch.look_for_late,
     "policy": sweeps.approve_due,
     "sweep": sweeps.sweep,
-    "outbox": notifications.deliver_due,
+    "outbox": delivery.deliver_due,
+    "defects of the log": verifications.announce_defects,
 }
 
 # An index over a part of a table, for example what is queued, is as short as the queue

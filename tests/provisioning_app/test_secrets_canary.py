@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts_app.cloud import forget_secret
-from notifications_app import services as notifications
+from notifications_app import delivery
 from provisioning_app import services
 from provisioning_app.credentials import rotation
 from provisioning_app.models import ProvisioningRun, RotationRecord
@@ -137,7 +137,7 @@ def test_s15_a_secret_is_found_nowhere_after_rotation_and_provisioning_with_erro
     first = rotating.until_settled(rotating.rotate(), minutes=300)
     made = [rotating.stored().value, rotating.stored(NEXT).value if first.is_live else CANARY]
     world.simulator.control("DELETE", "/faults")
-    notifications.deliver_due()
+    delivery.deliver_due()
 
     second = rotating.until_settled(rotating.rotate() if not first.is_live else first)
     made.append(rotating.stored().value)
