@@ -111,6 +111,12 @@ def test_a_request_by_keyboard_a_question_its_answer_and_decisions_one_by_one_an
     for heading in ("Why Zone 3", "What will be created", "The nearest past decisions", "Segregation of duties"):
         expect(approver.get_by_role("heading", name=heading)).to_be_visible()
     accessible(approver)
+    approver.get_by_role("link", name="Help").click()
+    expect(approver.get_by_role("heading", name="The decision brief", exact=True)).to_be_in_viewport()
+    accessible(approver)
+    approver.emulate_media(color_scheme="dark")
+    accessible(approver)
+    approver.go_back()
     approver.get_by_role("button", name="Ask for information").click()
     expect(approver.get_by_text("Write what you want to know.")).to_be_visible()
     approver.get_by_label("Your words").fill("Who looks after the data?")

@@ -115,6 +115,8 @@ def approver_sees(page: Page, made: Made) -> None:
     page.goto(page_of(made["claims"], "brief"))
     shot(page, "decision-brief", height=1360)
     shot(page, "decision-brief-below", from_the_end=True)
+    page.get_by_role("link", name="Help").click()
+    shot(page, "help", height=1000)
     page.goto(reverse("admin:accounts_app_delegation_add"))
     shot(page, "delegation")
 
