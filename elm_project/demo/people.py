@@ -22,6 +22,8 @@ Purpose = TenantIdentity.Purpose
 
 # What the demo shortens so that it can be watched; everything else keeps its default
 SHORTENED: Final = {"poll_interval_seconds": 1, "undo_window_seconds": 3}
+# Cards for Teams are kept in the outbox, to be looked at, like all mail; the secret itself does not exist
+CHANNEL: Final = {"teams_webhook_secret": "ELM-Teams-Workflow"}
 
 _WHY: Final = "One of the demo's people"
 _NAMESPACE: Final = UUID("d35e0000-0000-4000-8000-000000000001")
@@ -178,7 +180,7 @@ def set_up(
     hashed = _hashed(password)
     for demo in TENANTS:
         tenant = Tenant.objects.filter(entra_tenant_id=demo.entra_tenant_id).first()
-        tenant = tenant or create_tenant(demo.name, demo.entra_tenant_id, settings=shortened)
+        tenant = tenant or create_tenant(demo.name, demo.entra_tenant_id, settings={**shortened, **CHANNEL})
         if tenant.key_vault_url != key_vault_url:
             tenant.key_vault_url = key_vault_url
             tenant.save(update_fields=["key_vault_url"])

@@ -80,7 +80,7 @@ def test_only_poll_interval_and_undo_window_are_shortened() -> None:
     for tenant in Tenant.objects.all():
         settings = settings_of(tenant)
         assert (settings.poll_interval_seconds, settings.undo_window_seconds) == (1, 3)
-        assert tenant.current_settings.values == people.SHORTENED
+        assert tenant.current_settings.values == {**people.SHORTENED, **people.CHANNEL}
 
 
 @pytest.mark.django_db
