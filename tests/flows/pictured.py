@@ -65,7 +65,9 @@ def picture(page: Page, folder: str, name: str, *, height: int = HEIGHT, from_th
     page.evaluate(_DRAWN)
     page.set_viewport_size({"width": WIDTH, "height": height})
     page.evaluate(f"window.scrollTo(0, {'document.body.scrollHeight' if from_the_end else 0})")
-    page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled", caret="hide")
+    page.mouse.move(WIDTH - 1, 0)  # over nothing that shows it
+    hidden = ".simplebar-track { visibility: hidden !important; }"  # scroll bars come and go by themselves
+    page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled", caret="hide", style=hidden)
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
 
@@ -126,6 +128,7 @@ def live_through_a_week(world: World) -> dict[str, EnvironmentRequest]:
         environment_name="OPS-Visitors-DEV",
         business_justification="Reception registers visitors before they arrive.",
     )
+    _pass(world, minutes=15)
     made["disputed"] = _disputed(world)
     _until(world, 5, 9, 10)
     made["claims"] = world.pending(
@@ -134,11 +137,9 @@ def live_through_a_week(world: World) -> dict[str, EnvironmentRequest]:
         business_justification="Claims handlers automate the intake of paper claims: scan, check, route to a handler.",
         zone_rationale="The data inventory lists the claims system as Restricted; customers' names are in every claim.",
     )
-    made["building"] = world.approved(
-        Zone.ZONE_2,
-        environment_name="FIN-Subrogation-DEV",
-        business_justification="Recoveries from other insurers are followed in one list.",
-    )
+    _pass(world, minutes=20)
+    why = "Recoveries from other insurers are followed in one list."
+    made["building"] = _approved(world, Zone.ZONE_2, "FIN-Subrogation-DEV", why)
     world.run_until_settled(stop=lambda: made["building"].runs.filter(waiting_for__contains="creation").exists())
     sign_now()
     for is_full in (True, False):
@@ -164,15 +165,27 @@ def _disputed(world: World) -> EnvironmentRequest:
 
 
 def _built(world: World, zone: Zone, name: str, why: str) -> EnvironmentRequest:
-    if zone == Zone.ZONE_1:
-        request = world.pending(zone, environment_name=name, business_justification=why)
-        world.pass_until(world.clock.at + timedelta(minutes=1))  # its objection window
-        requests.approve_by_policy(request.pk)
-    else:
-        request = world.approved(zone, environment_name=name, business_justification=why)
+    request = _approved(world, zone, name, why)
     world.run_until_settled()
     request.refresh_from_db()
     return request
+
+
+def _approved(world: World, zone: Zone, name: str, why: str) -> EnvironmentRequest:
+    """Let people take their time, so that no two messages and entries are of one moment."""
+    request = world.pending(zone, environment_name=name, business_justification=why)
+    _pass(world, minutes=4)
+    if zone == Zone.ZONE_1:  # its objection window is over
+        return requests.approve_by_policy(request.pk)
+    request = decide(request, world.people.approver, comment="It is needed, and the zone is right.")
+    if zone == Zone.ZONE_3:
+        _pass(world, minutes=25)
+        request = decide(request, world.people.compliance_officer, comment="The group is the right one.")
+    return request
+
+
+def _pass(world: World, *, minutes: float) -> None:
+    world.pass_until(world.clock.at + timedelta(minutes=minutes))
 
 
 def _until(world: World, day: int, hour: int, minute: int) -> None:

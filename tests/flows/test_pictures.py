@@ -55,9 +55,13 @@ def test_the_pictures_of_the_documents(make_world, browse: Browse, visit, settin
     made = pictured.live_through_a_week(world)
     people = world.people
     requester_sees(browse(people.requester), made)
+    world.clock.advance(minutes=1)
     approver_sees(browse(people.approver), made)
+    world.clock.advance(minutes=1)
     administrator_sees(world, browse, made)
+    world.clock.advance(minutes=1)
     operator_sees(browse(people.operator), made)
+    world.clock.advance(minutes=1)
     auditor_sees(world, browse(people.auditor), made)
     simulator_shows(world, visit)
 
