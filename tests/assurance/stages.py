@@ -59,7 +59,8 @@ def writers() -> Found:
     """Let eight processes write a million entries while they are signed for and verified: nothing may be found."""
     with servers.postgresql() as url:
         # Nobody gives up on a busy machine: what is looked for are wrong entries, not late ones
-        environment = {"DATABASE_URL": url, "ELM_LOG_ENTRIES": "1000000", "ELM_LOCK_TIMEOUT_SECONDS": "0"}
+        patient = {"ELM_LOCK_TIMEOUT_SECONDS": "0", "ELM_STATEMENT_TIMEOUT_SECONDS": "0"}
+        environment = {"DATABASE_URL": url, "ELM_LOG_ENTRIES": "1000000", **patient}
         place = place_of("test_a24_eight_writers_and_a_signer_leave_nothing_to_find")
         return _with_figures(place, environment=environment)
 
