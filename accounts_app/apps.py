@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 from core_app import tenancy
 
@@ -12,7 +13,7 @@ class AccountsConfig(AppConfig):
     """Who people are and what they may see."""
 
     name = "accounts_app"
-    verbose_name = "People and tenants"
+    verbose_name = _("People and tenants")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
@@ -31,7 +32,7 @@ def person_named(upn: str) -> User:
     try:
         return User.objects.get_by_natural_key(upn)
     except User.DoesNotExist:
-        raise DomainError(f"There is nobody with the user principal name {upn}.") from None
+        raise DomainError(_("There is nobody with the user principal name %(upn)s.") % {"upn": upn}) from None
 
 
 @transactional
@@ -48,7 +49,7 @@ def deactivate(user_id: UUID, *, by: User, reason: str) -> User:
     _require_another_person(by, user)
     said = reason_given(reason)
     if not user.is_active:
-        raise DomainError(f"{user} is deactivated already.")
+        raise DomainError(_("%(user)s is deactivated already.") % {"user": user})
     _shut_out(user, tenant, person(by), said)
     return user
 
@@ -77,7 +78,7 @@ def reactivate(user_id: UUID, *, by: User, reason: str) -> User:
     _require_another_person(by, user)
     said = reason_given(reason)
     if user.is_active:
-        raise DomainError(f"{user} is active already.")
+        raise DomainError(_("%(user)s is active already.") % {"user": user})
     user.is_active = True
     record(Action.PERSON_REACTIVATED, on=tenant, by=person(by), details={"person": user.upn, "reason": said})
     user.save(update_fields=["is_active"])
@@ -94,7 +95,9 @@ def end_sessions(user_id: UUID, *, by: User, reason: str) -> User:
     """
     user, tenant = _locked(user_id)
     if not _may_end_sessions(by, user):
-        raise PermissionRefused(f"Sessions are ended by a Governance Lead or an Operator of {tenant}.")
+        raise PermissionRefused(
+            _("Sessions are ended by a Governance Lead or an Operator of %(tenant)s.") % {"tenant": tenant}
+        )
     said = reason_given(reason)
     record(Action.SESSIONS_ENDED, on=tenant, by=person(by), details={"person": user.upn, "reason": said})
     _end_sessions(user)
@@ -120,7 +123,7 @@ def _locked(user_id: UUID) -> tuple[User, Tenant]:
     """Lock the tenant, then the person, as the lock order wants."""
     tenant_id = User.objects.values_list("tenant_id", flat=True).get(pk=user_id)
     if tenant_id is None:
-        raise DomainError("This account belongs to no tenant; it is looked after on the host, with manage.py.")
+        raise DomainError(_("This account belongs to no tenant; it is looked after on the host, with manage.py."))
     tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
     return User.objects.select_for_update(no_key=True, of=("self",)).get(pk=user_id), tenant
 
@@ -139,12 +142,15 @@ def _end_sessions(user: User) -> None:
 
 def _require_governance(by: User, tenant: Tenant) -> None:
     if not governs(by, tenant):
-        raise PermissionRefused(f"Accounts of {tenant} are looked after by its {Role.GOVERNANCE_LEAD}s.")
+        raise PermissionRefused(
+            _("Accounts of %(tenant)s are looked after by its %(governance_lead)ss.")
+            % {"tenant": tenant, "governance_lead": Role.GOVERNANCE_LEAD}
+        )
 
 
 def _require_another_person(by: User, user: User) -> None:
     if user.person_key == by.person_key:
-        raise PermissionRefused("Another Governance Lead has to deactivate your account, or to let it in again.")
+        raise PermissionRefused(_("Another Governance Lead has to deactivate your account, or to let it in again."))
 
 
 def _may_end_sessions(by: User, user: User) -> bool:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from core_app.text import clean, has_content, unstorable_reason
 
 _SECRET_NAME: Final = re.compile(r"[0-9A-Za-z-]{0,127}")
@@ -58,8 +60,13 @@ class Number(Kind):
     @property
     def range(self) -> str:
         """Return what it takes, in words."""
-        alternative = f", or nothing: {self.empty}" if self.empty else ""
-        return f"{self.unit.capitalize()}, from {self.low} to {self.high}{alternative}"
+        alternative = _(", or nothing: %(meaning)s") % {"meaning": _(self.empty)} if self.empty else ""
+        return _("%(unit)s, from %(low)s to %(high)s%(alternative)s") % {
+            "unit": _(self.unit.capitalize()),
+            "low": self.low,
+            "high": self.high,
+            "alternative": alternative,
+        }
 
     def checked(self, value: Any) -> int | None:
         """Return the number."""
@@ -72,7 +79,7 @@ class Number(Kind):
 
     def in_words(self, value: Any) -> str:
         """Return the number with its unit."""
-        return self.empty if value is None else f"{value} {self.unit}"
+        return _(self.empty) if value is None else _("%(number)s %(unit)s") % {"number": value, "unit": _(self.unit)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Switch(Kind):
     @property
     def range(self) -> str:
         """Return what it takes, in words."""
-        return "Yes or no"
+        return _("Yes or no")
 
     def checked(self, value: Any) -> bool:
         """Return the switch."""
@@ -92,7 +99,7 @@ class Switch(Kind):
 
     def in_words(self, value: Any) -> str:
         """Return yes or no."""
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +117,11 @@ class Text(Kind):
     @property
     def range(self) -> str:
         """Return what it takes, in words."""
-        alternative = f", or nothing: {self.empty}" if self.empty else ""
-        return f"Text of up to {self.longest} characters{alternative}"
+        alternative = _(", or nothing: %(meaning)s") % {"meaning": _(self.empty)} if self.empty else ""
+        return _("Text of up to %(longest)s characters%(alternative)s") % {
+            "longest": self.longest,
+            "alternative": alternative,
+        }
 
     def checked(self, value: Any) -> str:
         """Return the text."""
@@ -125,7 +135,7 @@ class Text(Kind):
 
     def in_words(self, value: Any) -> str:
         """Return the text, or what its absence means."""
-        return str(value) or self.empty
+        return str(value) or _(self.empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +167,7 @@ class Choice(Kind):
     @property
     def range(self) -> str:
         """Return what it takes, in words."""
-        return f"One of {', '.join(self.options)}"
+        return _("One of %(options)s") % {"options": ", ".join(self.options)}
 
     def checked(self, value: Any) -> str:
         """Return the word."""
@@ -185,7 +195,8 @@ class Several(Kind):
     @property
     def range(self) -> str:
         """Return what it takes, in words."""
-        return f"{'At least one' if self.least else 'Any'} of {', '.join(self.options)}"
+        words = _("At least one of %(options)s") if self.least else _("Any of %(options)s")
+        return words % {"options": ", ".join(self.options)}
 
     def checked(self, value: Any) -> tuple[str, ...]:
         """Return the words."""
@@ -199,4 +210,4 @@ class Several(Kind):
 
     def in_words(self, value: Any) -> str:
         """Return the words, in their order."""
-        return (", then " if self.in_order else ", ").join(value) or self.empty
+        return (_(", then ") if self.in_order else ", ").join(value) or _(self.empty)

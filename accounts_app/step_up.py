@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from core_app import clock
@@ -29,6 +30,6 @@ def require_fresh_sign_in(user: User, purpose: str) -> None:
     """
     if not is_fresh(user.authenticated_at):
         raise SignInAgainError(
-            f"{purpose} needs a sign-in within the last {settings.STEP_UP_MINUTES} minutes. "
-            "Sign in again, then repeat it."
+            _("%(purpose)s needs a sign-in within the last %(step_up_minutes)s minutes. Sign in again, then repeat it.")
+            % {"purpose": purpose, "step_up_minutes": settings.STEP_UP_MINUTES}
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from accounts_app.roles import DECIDING_ROLES, Role
 from accounts_app.setting_kinds import Choice, Kind, Number, SecretName, Several, Switch, Text
@@ -205,7 +206,9 @@ def title(path: str) -> str:
     parts = [part for part in path.split(".") if part != "baselines"]
     zone = next((part for part in parts if part.isdigit()), "")
     name = in_words(" ".join(part for part in parts if part != zone))
-    return f"Zone {zone}: {name}" if zone else capfirst(name)
+    if zone:
+        return _("Zone %(zone)s: %(setting)s") % {"zone": zone, "setting": _(name)}
+    return _(capfirst(name))
 
 
 def in_words(name: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import Tenant, User
 from audit_app.actions import Action
 from audit_app.actors import person
@@ -29,7 +31,9 @@ def is_proposer(user: User, proposal: Proposal) -> bool:
 def require_second_person(user: User, proposal: Proposal) -> None:
     """Raise PermissionRefused when a person confirms what they proposed themselves."""
     if is_proposer(user, proposal):
-        raise PermissionRefused(f"{proposal} waits for a second person: who proposed it does not confirm it.")
+        raise PermissionRefused(
+            _("%(proposal)s waits for a second person: who proposed it does not confirm it.") % {"proposal": proposal}
+        )
 
 
 @contextmanager

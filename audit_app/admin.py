@@ -7,11 +7,14 @@ import re
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
+from audit_app.actions import ActorType
 from audit_app.models import ProvisioningLog
-from core_app.admin import ReadOnlyAdmin, readable
-from core_app.text import in_words
+from core_app.admin import Coloured, ReadOnlyAdmin, readable
+from core_app.text import in_words, spoken
 
 # What a list shows of an error; the entry's page shows all of it
 _CALL = re.compile(r"^[A-Z]+ \S+: ")
@@ -31,7 +34,7 @@ class ProvisioningLogScreen(ReadOnlyAdmin):
     readonly_fields = ("acted_by_in_full", "kind_of_actor", "outcome", "details", "states", "canonical_text", "proof")
     fieldsets = (
         (
-            "What happened",
+            _("What happened"),
             {
                 "fields": (
                     "environment_request",
@@ -48,7 +51,7 @@ class ProvisioningLogScreen(ReadOnlyAdmin):
             },
         ),
         (
-            "Evidence",
+            _("Evidence"),
             {
                 "fields": (
                     "tenant",
@@ -65,11 +68,11 @@ class ProvisioningLogScreen(ReadOnlyAdmin):
         ),
     )
 
-    @display(description="When (UTC)", ordering="timestamp")
+    @display(description=_("When (UTC)"), ordering="timestamp")
     def when(self, entry: ProvisioningLog) -> str:
         return f"{entry.timestamp:%Y-%m-%d %H:%M:%S}"
 
-    @display(description="About", ordering="environment_request__number")
+    @display(description=_("About"), ordering="environment_request__number")
     def about(self, entry: ProvisioningLog) -> str:
         if entry.environment_request_id is None:
             return entry.subject
@@ -80,47 +83,47 @@ class ProvisioningLogScreen(ReadOnlyAdmin):
     def number(self, entry: ProvisioningLog) -> str:
         return str(entry.sequence)
 
-    @display(description="Action", ordering="action")
+    @display(description=_("Action"), ordering="action")
     def action_name(self, entry: ProvisioningLog) -> str:
         return entry.get_action_display()
 
-    @display(description="Actor", ordering="actor")
+    @display(description=_("Actor"), ordering="actor")
     def acted_by(self, entry: ProvisioningLog) -> str:
         return entry.actor
 
-    @display(description="Actor")
+    @display(description=_("Actor"))
     def acted_by_in_full(self, entry: ProvisioningLog) -> str:
         return entry.actor
 
-    @display(description="Actor type")
+    @display(description=_("Actor type"))
     def kind_of_actor(self, entry: ProvisioningLog) -> str:
-        return in_words(entry.get_actor_type_display())
+        return spoken(ActorType(entry.actor_type).label)
 
-    @display(description="Outcome", ordering="success", label={"Succeeded": "success", "Failed": "danger"})
+    @display(description=_("Outcome"), ordering="success", label=Coloured({"Succeeded": "success", "Failed": "danger"}))
     def outcome(self, entry: ProvisioningLog) -> str:
-        return "Succeeded" if entry.success else "Failed"
+        return gettext("Succeeded") if entry.success else gettext("Failed")
 
-    @display(description="Why it failed")
+    @display(description=_("Why it failed"))
     def failure(self, entry: ProvisioningLog) -> str:
         return Truncator(_CALL.sub("", entry.error_message)).chars(_SHOWN_IN_LIST)
 
-    @display(description="Action details")
+    @display(description=_("Action details"))
     def details(self, entry: ProvisioningLog) -> str:
         return readable(entry.action_details)
 
-    @display(description="State of the request")
+    @display(description=_("State of the request"))
     def states(self, entry: ProvisioningLog) -> str:
         subject = entry._meta.get_field("environment_request").related_model
         words = dict(subject._meta.get_field("state").flatchoices)  # type: ignore[union-attr]
         passed = (entry.from_state, entry.to_state) if entry.to_state else ()
-        return " → ".join(in_words(words[state]) for state in passed if state)
+        return " → ".join(in_words(str(words[state])) for state in passed if state)
 
-    @display(description="Bytes under the hash")
+    @display(description=_("Bytes under the hash"))
     def canonical_text(self, entry: ProvisioningLog) -> str:
         return bytes(entry.canonical).decode("utf-8", "replace")
 
-    @display(description="Proof")
+    @display(description=_("Proof"))
     def proof(self, entry: ProvisioningLog) -> str:
         page = reverse("log-proof", args=[entry.pk])
-        words = "Download the proof that this entry is in the signed log"
+        words = gettext("Download the proof that this entry is in the signed log")
         return format_html('<a class="text-link" href="{}">{}</a>', page, words)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate, pre_migrate
+from django.utils.translation import gettext_lazy as _
 
 from audit_app import triggers
 
@@ -15,7 +16,7 @@ class AuditConfig(AppConfig):
     """The audit app."""
 
     name = "audit_app"
-    verbose_name = "Audit trail"
+    verbose_name = _("Audit trail")
     default_auto_field = "django.db.models.BigAutoField"
     triggers: ClassVar[tuple[triggers.Trigger, ...]] = (
         triggers.AppendOnly(

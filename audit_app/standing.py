@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from audit_app import timestamps
 from audit_app.anchors import NOTE
@@ -57,9 +58,9 @@ class Standing:
         """Return what should have happened by now and has not, a sentence each."""
         now = clock.now()
         checks = (
-            (self.signed_at, SIGNED_EVERY, "Nobody has signed for the log for a quarter of an hour."),
-            (self.verified_at, VERIFIED_EVERY, "What is new in the log was not verified for a quarter of an hour."),
-            (self.all_verified_at, ALL_VERIFIED_EVERY, "All of the log was not verified for a day."),
+            (self.signed_at, SIGNED_EVERY, _("Nobody has signed for the log for a quarter of an hour.")),
+            (self.verified_at, VERIFIED_EVERY, _("What is new in the log was not verified for a quarter of an hour.")),
+            (self.all_verified_at, ALL_VERIFIED_EVERY, _("All of the log was not verified for a day.")),
         )
         return tuple(words for at, every, words in checks if at is None or now > at + every)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from django.db import models
+from django.utils.translation import gettext as _
 from django_fsm import FSMFieldMixin
 
 from core_app.errors import DomainError
@@ -29,7 +30,8 @@ class StateGuardedQuerySet(models.QuerySet[Any]):
 
 def _refuse(fields: set[str]) -> NoReturn:
     raise DomainError(
-        f"{', '.join(sorted(fields))} changes only through a transition; call the verb in services.py instead."
+        _("%(sorted)s changes only through a transition; call the verb in services.py instead.")
+        % {"sorted": ", ".join(sorted(fields))}
     )
 
 

@@ -8,20 +8,21 @@ from typing import Final
 
 import psycopg
 from django.db import Error
+from django.utils.translation import gettext_noop as noop
 
 
 class Outage(Enum):
     """A kind of trouble; its value is what people are told."""
 
-    BUSY = (
+    BUSY = noop(
         "Others are working on the same records and did not finish in time, so nothing was changed. "
         "Try again in a moment."
     )
-    READ_ONLY = (
+    READ_ONLY = noop(
         "The database can be read but takes no changes at present, so nothing was changed. "
         "Try again when your administrators have made room."
     )
-    UNREACHABLE = (
+    UNREACHABLE = noop(
         "The database does not answer at present. What was sent last may or may not have been stored: "
         "look at the record before you send it again."
     )

@@ -8,6 +8,8 @@ import unicodedata
 from datetime import timedelta
 from typing import Any, Final
 
+from django.utils.translation import gettext as _
+
 from core_app.errors import InvalidInputError
 
 MAX_TEXT: Final = 20_000  # characters that a person may write into one field
@@ -24,11 +26,11 @@ def has_content(text: str) -> bool:
 def unstorable_reason(text: str) -> str | None:
     """Return why PostgreSQL or the canonical log form cannot hold this text, or None when they can."""
     if "\x00" in text:
-        return "contains a NUL character; remove it."
+        return _("contains a NUL character; remove it.")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return "contains half of a surrogate pair, which is not valid Unicode; retype the text."
+        return _("contains half of a surrogate pair, which is not valid Unicode; retype the text.")
     return None
 
 
@@ -44,7 +46,7 @@ def reason_given(text: str) -> str:
         InvalidInputError: it says nothing.
     """
     if not has_content(text):
-        raise InvalidInputError([("reason", "Say why; the log keeps it.")])
+        raise InvalidInputError([("reason", _("Say why; the log keeps it."))])
     return clean(text)
 
 
@@ -53,15 +55,22 @@ def in_words(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()
 
 
+def spoken(name: str) -> str:
+    """Return a name of the specification as people write it, in the language at work."""
+    return _(in_words(name))
+
+
 def lasted(time: timedelta) -> str:
     """Return how long something took, as people say it: ``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``4 days``."""
     seconds = max(0, round(time.total_seconds()))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if days >= 2:
-        return f"{days} days"
+        return _("%(days)s days") % {"days": days}
     if hours:
-        return f"{hours} h {minutes % 60} min"
-    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+        return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes % 60}
+    if minutes:
+        return _("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": seconds % 60}
+    return _("%(seconds)s s") % {"seconds": seconds}
 
 
 def as_json(document: Any, **options: Any) -> str:

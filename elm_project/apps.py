@@ -7,8 +7,10 @@ from importlib import import_module
 from django.apps import AppConfig, apps
 from django.contrib import admin
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 from accounts_app import roles
+from core_app.words import translate_names
 from elm_project import checks, correlation, startup, worker
 
 
@@ -16,7 +18,7 @@ class ElmProjectConfig(AppConfig):
     """Synchronises roles after migrations, registers the system checks, names the first page."""
 
     name = "elm_project"
-    verbose_name = "Environment Lifecycle Management"
+    verbose_name = _("Environment Lifecycle Management")
 
     def ready(self) -> None:
         """Connect what has to run when every app's tables and permissions exist."""
@@ -28,4 +30,6 @@ class ElmProjectConfig(AppConfig):
         correlation.connect()
         startup.connect()
         worker.connect()
-        admin.site.index_title = "Overview"
+        ours = [config for config in apps.get_app_configs() if config.name.endswith("_app")]
+        translate_names(ours)
+        admin.site.index_title = _("Overview")

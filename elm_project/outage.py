@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views import defaults
 
 from core_app.outage import Outage, outage_of
@@ -36,8 +37,8 @@ def handler500(request: HttpRequest) -> HttpResponse:
     if outage is Outage.READ_ONLY:
         _Refusals.at = time.monotonic()
     if "HX-Request" in request.headers:
-        return _later(in_the_dialog(request, outage.value))
-    return _later(render(request, "503.html", {"text": outage.value, "sent": _sent(request)}, status=503))
+        return _later(in_the_dialog(request, gettext(outage.value)))
+    return _later(render(request, "503.html", {"text": gettext(outage.value), "sent": _sent(request)}, status=503))
 
 
 def read_only_banner(request: HttpRequest) -> dict[str, Any]:

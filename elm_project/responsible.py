@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import Tenant, User
 from accounts_app.people import person_named
 from accounts_app.roles import Role
@@ -18,7 +20,10 @@ def responsible_person(upn: str) -> User:
     """
     user = person_named(upn)
     if not tenants_of(user):
-        raise PermissionRefused(f"{upn} is no {Role.GOVERNANCE_LEAD} of any tenant.")
+        raise PermissionRefused(
+            _("%(upn)s is no %(governance_lead)s of any tenant.")
+            % {"upn": upn, "governance_lead": Role.GOVERNANCE_LEAD}
+        )
     return user
 
 
@@ -32,5 +37,8 @@ def tenants_of(user: User, name: str | None = None) -> list[Tenant]:
     led = list(Tenant.objects.filter(pk__in=reach.tenants).order_by("name")) if reach else []
     chosen = [tenant for tenant in led if name in (None, tenant.name)]
     if name is not None and not chosen:
-        raise PermissionRefused(f"{user.upn} is no {Role.GOVERNANCE_LEAD} of {name}.")
+        raise PermissionRefused(
+            _("%(user)s is no %(governance_lead)s of %(name)s.")
+            % {"user": user.upn, "governance_lead": Role.GOVERNANCE_LEAD, "name": name}
+        )
     return chosen

@@ -7,12 +7,13 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 CATALOGUE_PERMISSION = "requests_app.view_environmentrequest"  # which every role has
 
 
-def _item(title: str, icon: str, view: str, permission: str) -> dict[str, Any]:
+def _item(title: Promise, icon: str, view: str, permission: str) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
@@ -40,12 +41,13 @@ _ICON = (  # a box, drawn in place: browsers ask for an icon on every page
 )
 
 UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Environment Lifecycle Management",
-    "SITE_HEADER": "Environment Lifecycle",
-    "SITE_SUBHEADER": "Power Platform",
+    "SITE_TITLE": _("Environment Lifecycle Management"),
+    "SITE_HEADER": _("Environment Lifecycle"),
+    "SITE_SUBHEADER": _("Power Platform"),
     "SITE_SYMBOL": "deployed_code",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _ICON}],
     "STYLES": [lambda request: static("elm_project/screens.css")],
+    "SCRIPTS": [lambda request: static("elm_project/access.js")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "elm_project.dashboard.overview",
@@ -59,17 +61,17 @@ UNFOLD: dict[str, Any] = {
         "show_search": False,
         "navigation": [
             {
-                "title": "Requests",
+                "title": _("Requests"),
                 "items": [
-                    {"title": "Overview", "icon": "dashboard", "link": reverse_lazy("admin:index")},
+                    {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
                     {
-                        "title": "New request",
+                        "title": _("New request"),
                         "icon": "add_circle",
                         "link": reverse_lazy("admin:requests_app_environmentrequest_new"),
                         "permission": lambda request: request.user.has_perm("requests_app.add_environmentrequest"),
                     },
                     {
-                        "title": "Approvals",
+                        "title": _("Approvals"),
                         "icon": "gavel",
                         "link": reverse_lazy("admin:requests_app_environmentrequest_approvals"),
                         "active": _is_at_approvals,
@@ -77,7 +79,7 @@ UNFOLD: dict[str, Any] = {
                     },
                     {
                         **_item(
-                            "Environment requests",
+                            _("Environment requests"),
                             "inbox",
                             "requests_app_environmentrequest",
                             "requests_app.view_environmentrequest",
@@ -85,16 +87,16 @@ UNFOLD: dict[str, Any] = {
                         "active": _is_at_requests,
                     },
                     _item(
-                        "Provisioning log",
+                        _("Provisioning log"),
                         "receipt_long",
                         "audit_app_provisioninglog",
                         "audit_app.view_provisioninglog",
                     ),
-                    _item("Zone disputes", "balance", "requests_app_zonedispute", "requests_app.view_zonedispute"),
-                    _item("Comments", "chat", "requests_app_requestcomment", "requests_app.view_requestcomment"),
-                    _item("Legal holds", "gavel", "requests_app_legalhold", "requests_app.view_legalhold"),
+                    _item(_("Zone disputes"), "balance", "requests_app_zonedispute", "requests_app.view_zonedispute"),
+                    _item(_("Comments"), "chat", "requests_app_requestcomment", "requests_app.view_requestcomment"),
+                    _item(_("Legal holds"), "gavel", "requests_app_legalhold", "requests_app.view_legalhold"),
                     _item(
-                        "Intake receipts",
+                        _("Intake receipts"),
                         "move_to_inbox",
                         "requests_app_intakereceipt",
                         "requests_app.view_intakereceipt",
@@ -102,36 +104,36 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
-                "title": "Provisioning",
+                "title": _("Provisioning"),
                 "items": [
                     {
-                        "title": "Operations",
+                        "title": _("Operations"),
                         "icon": "monitoring",
                         "link": reverse_lazy("operations"),
                         "permission": lambda request: request.user.has_perm("provisioning_app.view_provisioningrun"),
                     },
                     _item(
-                        "Environments",
+                        _("Environments"),
                         "deployed_code",
                         "provisioning_app_environment",
                         "provisioning_app.view_environment",
                     ),
                     _item(
-                        "Runs",
+                        _("Runs"),
                         "play_circle",
                         "provisioning_app_provisioningrun",
                         "provisioning_app.view_provisioningrun",
                     ),
-                    _item("Gaps", "warning", "provisioning_app_gap", "provisioning_app.view_gap"),
+                    _item(_("Gaps"), "warning", "provisioning_app_gap", "provisioning_app.view_gap"),
                     _item(
-                        "Findings",
+                        _("Findings"),
                         "troubleshoot",
                         "provisioning_app_reconciliationfinding",
                         "provisioning_app.view_reconciliationfinding",
                     ),
-                    _item("Rollbacks", "undo", "provisioning_app_rollback", "provisioning_app.view_rollback"),
+                    _item(_("Rollbacks"), "undo", "provisioning_app_rollback", "provisioning_app.view_rollback"),
                     _item(
-                        "Breakers",
+                        _("Breakers"),
                         "electric_bolt",
                         "provisioning_app_circuitbreaker",
                         "provisioning_app.view_circuitbreaker",
@@ -139,17 +141,17 @@ UNFOLD: dict[str, Any] = {
                 ],
             },
             {
-                "title": "Governance",
+                "title": _("Governance"),
                 "items": [
-                    _item("Gates", "approval", "gates_app_gate", "gates_app.view_gate"),
+                    _item(_("Gates"), "approval", "gates_app_gate", "gates_app.view_gate"),
                     _item(
-                        "Delegations",
+                        _("Delegations"),
                         "supervisor_account",
                         "accounts_app_delegation",
                         "accounts_app.view_delegation",
                     ),
                     _item(
-                        "Outbox", "outbox", "notifications_app_outboxmessage", "notifications_app.view_outboxmessage"
+                        _("Outbox"), "outbox", "notifications_app_outboxmessage", "notifications_app.view_outboxmessage"
                     ),
                     {
                         "title": _("Notification catalogue"),
@@ -157,39 +159,44 @@ UNFOLD: dict[str, Any] = {
                         "link": reverse_lazy("notification-catalogue"),
                         "permission": lambda request: request.user.has_perm(CATALOGUE_PERMISSION),
                     },
-                    _item("Tenants", "domain", "accounts_app_tenant", "accounts_app.view_tenant"),
-                    _item("Identities", "key", "accounts_app_tenantidentity", "accounts_app.view_tenantidentity"),
+                    _item(_("Tenants"), "domain", "accounts_app_tenant", "accounts_app.view_tenant"),
+                    _item(_("Identities"), "key", "accounts_app_tenantidentity", "accounts_app.view_tenantidentity"),
                     _item(
-                        "Rotations",
+                        _("Rotations"),
                         "autorenew",
                         "provisioning_app_rotationrecord",
                         "provisioning_app.view_rotationrecord",
                     ),
                     _item(
-                        "Privilege reviews",
+                        _("Privilege reviews"),
                         "policy",
                         "provisioning_app_privilegereview",
                         "provisioning_app.view_privilegereview",
                     ),
                     _item(
-                        "Access reviews",
+                        _("Access reviews"),
                         "verified_user",
                         "evidence_app_accessreview",
                         "evidence_app.view_accessreview",
                     ),
                     _item(
-                        "Stored evidence",
+                        _("Stored evidence"),
                         "inventory_2",
                         "evidence_app_evidencecopy",
                         "evidence_app.view_evidencecopy",
                     ),
-                    _item("Access to the log", "visibility", "audit_app_logaccess", "audit_app.view_logaccess"),
-                    _item("Settings", "tune", "accounts_app_tenantsettings", "accounts_app.view_tenantsettings"),
+                    _item(_("Access to the log"), "visibility", "audit_app_logaccess", "audit_app.view_logaccess"),
+                    _item(_("Settings"), "tune", "accounts_app_tenantsettings", "accounts_app.view_tenantsettings"),
                     _item(
-                        "Business units", "account_tree", "accounts_app_businessunit", "accounts_app.view_businessunit"
+                        _("Business units"),
+                        "account_tree",
+                        "accounts_app_businessunit",
+                        "accounts_app.view_businessunit",
                     ),
-                    _item("People", "group", "accounts_app_user", "accounts_app.view_user"),
-                    _item("Roles by Entra group", "badge", "sign_in_app_groupmapping", "sign_in_app.view_groupmapping"),
+                    _item(_("People"), "group", "accounts_app_user", "accounts_app.view_user"),
+                    _item(
+                        _("Roles by Entra group"), "badge", "sign_in_app_groupmapping", "sign_in_app.view_groupmapping"
+                    ),
                 ],
             },
         ],

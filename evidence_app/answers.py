@@ -11,6 +11,8 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import Tenant, User
 from accounts_app.step_up import require_fresh_sign_in
 from audit_app.actions import Action
@@ -85,7 +87,7 @@ def take_out(tenant_id: UUID, name: str, period: str, form: Form, *, by: User) -
     """
     question = question_named(name)
     selection = _selected(tenant_id, question, period, by)
-    require_fresh_sign_in(by, "An export of evidence")
+    require_fresh_sign_in(by, _("An export of evidence"))
     require_patience(selection.tenant, by, MOST_ANSWERS_AN_HOUR, of_answers=True)
     content = io.BytesIO()
     file = LineFile(content)
@@ -172,7 +174,9 @@ def _selected(tenant_id: UUID, question: Question, period: str, by: User) -> Sel
         tenant = Tenant.objects.get(pk=tenant_id)
         reach = require_auditor(by, tenant)
         if question.needs_whole_tenant and tenant.pk not in reach.tenants:
-            raise PermissionRefused(f"“{question.text}” is answered to who audits all of {tenant}.")
+            raise PermissionRefused(
+                _("“%(text)s” is answered to who audits all of %(tenant)s.") % {"text": question.text, "tenant": tenant}
+            )
         return in_period(tenant, period, reach)
 
 

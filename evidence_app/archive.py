@@ -17,6 +17,7 @@ from typing import Final
 
 import structlog
 from django.db.models import Min
+from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant
 from accounts_app.services import settings_of
@@ -209,5 +210,7 @@ def quarter_to_store(name: str) -> Quarter:
     """
     quarter = quarter_named(name, clock.now())
     if quarter.end > clock.now():
-        raise DomainError(f"{quarter.name} has not ended; its evidence is stored when it has.")
+        raise DomainError(
+            _("%(quarter)s has not ended; its evidence is stored when it has.") % {"quarter": quarter.name}
+        )
     return quarter

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from core_app.errors import DomainError
 
 ARCHIVE: Final = ".zip"
@@ -117,7 +119,9 @@ def staged(target: Path) -> Iterator[StagedFolder]:
         OSError: the place cannot be written to.
     """
     if target.exists() or target.is_symlink():
-        raise DomainError(f"{target} exists already; evidence never replaces anything. Name a new folder.")
+        raise DomainError(
+            _("%(target)s exists already; evidence never replaces anything. Name a new folder.") % {"target": target}
+        )
     path = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent))
     try:
         yield StagedFolder(path, target)

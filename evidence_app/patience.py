@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant, User
 from audit_app.actions import Action
@@ -32,4 +33,6 @@ def require_patience(tenant: Tenant, by: User, most: int, *, of_answers: bool = 
     )
     if lately.count() >= most:
         log.warning("export_throttled", tenant=str(tenant.pk), actor=person(by).name)
-        raise DomainError(f"You have exported {most} times within an hour. Wait, then export again.")
+        raise DomainError(
+            _("You have exported %(most)s times within an hour. Wait, then export again.") % {"most": most}
+        )

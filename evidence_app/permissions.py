@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts_app.models import BusinessUnit, Tenant, User
 from accounts_app.roles import Role
@@ -20,7 +21,10 @@ def require_auditor(user: User, tenant: Tenant) -> Reach:
     """
     reach = scope_of(user).own.get(Role.AUDITOR)
     if reach is None or not audited_tenants(reach).filter(pk=tenant.pk).exists():
-        raise PermissionRefused(f"Exporting evidence of {tenant} needs the role {Role.AUDITOR} for it.")
+        raise PermissionRefused(
+            _("Exporting evidence of %(tenant)s needs the role %(auditor)s for it.")
+            % {"tenant": tenant, "auditor": Role.AUDITOR}
+        )
     return reach
 
 
@@ -41,7 +45,10 @@ def may_export_request(user: User, request: EnvironmentRequest) -> bool:
 def require_auditor_of(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person audits the request's business unit."""
     if not may_export_request(user, request):
-        raise PermissionRefused(f"Exporting evidence of {request} needs the role {Role.AUDITOR} for its business unit.")
+        raise PermissionRefused(
+            _("Exporting evidence of %(request)s needs the role %(auditor)s for its business unit.")
+            % {"request": request, "auditor": Role.AUDITOR}
+        )
 
 
 def audited_tenants(reach: Reach) -> QuerySet[Tenant]:

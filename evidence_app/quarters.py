@@ -45,12 +45,12 @@ def quarter_named(name: str, now: datetime) -> Quarter:
     """
     written = _WRITTEN.fullmatch(name.strip().upper())
     if written is None:
-        raise DomainError(f"{name} is no quarter; write year and quarter as in 2026Q1.")
+        raise DomainError(_("%(name)s is no quarter; write year and quarter as in 2026Q1.") % {"name": name})
     year, number = int(written[1]), int(written[2])
     following = (year + 1, 1) if number == 4 else (year, number + 1)
     quarter = Quarter(written[0], _first_of(year, number), _first_of(*following))
     if quarter.begin > now:
-        raise DomainError(f"{quarter.name} has not begun; there is nothing to export yet.")
+        raise DomainError(_("%(quarter)s has not begun; there is nothing to export yet.") % {"quarter": quarter.name})
     return quarter
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant, User
 from accounts_app.privilege_report import digest
@@ -71,11 +72,11 @@ def sign(review_id: UUID, *, by: User, statement: str = "") -> AccessReview:
     _require_review(by, tenant)
     review = AccessReview.objects.select_for_update(no_key=True).get(pk=review_id)
     if review.signed_at:
-        raise DomainError(f"{review} is signed already.")
+        raise DomainError(_("%(review)s is signed already.") % {"review": review})
     if digest(review.document) != review.sha256:
-        raise DomainError("This is not what was taken: its SHA-256 differs. Take another and have this looked at.")
+        raise DomainError(_("This is not what was taken: its SHA-256 differs. Take another and have this looked at."))
     if review.document["findings"] and not has_content(statement):
-        raise InvalidInputError([("statement", "There are findings; say what becomes of each.")])
+        raise InvalidInputError([("statement", _("There are findings; say what becomes of each."))])
     review.signed_by, review.signed_at, review.statement = by, clock.now(), clean(statement)
     _record(review, by, act="signed", statement=review.statement)
     review.save(update_fields=["signed_by", "signed_at", "statement"])
@@ -90,4 +91,6 @@ def _record(review: AccessReview, by: User, **details: str) -> None:
 def _require_review(user: User, tenant: Tenant) -> None:
     if not may_review(user, tenant):
         named = " or ".join(role.value for role in _REVIEWERS)
-        raise PermissionRefused(f"Access in {tenant} is reviewed by its {named}.")
+        raise PermissionRefused(
+            _("Access in %(tenant)s is reviewed by its %(named)s.") % {"tenant": tenant, "named": named}
+        )

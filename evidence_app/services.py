@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant, User
 from accounts_app.scope import Reach
@@ -141,7 +142,7 @@ def written_for_store(tenant: Tenant, quarter: str, folder: Path) -> Evidence:
 
 
 def _export(selection: Selection, folder: Path, by: User) -> Evidence:
-    require_fresh_sign_in(by, "An export of evidence")
+    require_fresh_sign_in(by, _("An export of evidence"))
     require_patience(selection.tenant, by, MOST_EXPORTS_AN_HOUR)
     try:
         with _explained(folder), _staged(selection, folder) as (stage, evidence):

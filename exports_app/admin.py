@@ -148,7 +148,7 @@ class ListExport(ModelAdmin):
         try:
             return self.get_changelist_instance(request)
         except IncorrectLookupParameters as error:
-            raise BadRequest("The filter cannot be read.") from error
+            raise BadRequest(_("The filter cannot be read.")) from error
 
     def _button(self, request: HttpRequest) -> dict[str, Any]:
         asked, address = urlencode(_filters(request)), reverse(f"admin:{self._name('export')}")

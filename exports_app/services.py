@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
@@ -135,7 +136,7 @@ def start_export(tenant_id: UUID, order: Order, *, by: User) -> Export:
     """
     tenant = Tenant.objects.get(pk=tenant_id)
     within = audited(by, order.table, tenant)
-    require_fresh_sign_in(by, "An export")
+    require_fresh_sign_in(by, _("An export"))
     _require_patience(tenant, by)
     reach = _required(by, order.table, tenant)
     scope = "tenant" if tenant.pk in reach.tenants else "business units"
@@ -226,7 +227,10 @@ def _asked(order: Order) -> dict[str, Any]:
 def _required(user: User, table: Table, tenant: Tenant) -> Reach:
     reach = _reach(user) if may_export(user, table) else None
     if reach is None or not audited_tenants(reach).filter(pk=tenant.pk).exists():
-        raise PermissionRefused(f"Exporting lists of {tenant} needs the role {Role.AUDITOR} for it.")
+        raise PermissionRefused(
+            _("Exporting lists of %(tenant)s needs the role %(auditor)s for it.")
+            % {"tenant": tenant, "auditor": Role.AUDITOR}
+        )
     return reach
 
 
@@ -243,4 +247,7 @@ def _require_patience(tenant: Tenant, by: User) -> None:
     )
     if lately.count() >= MOST_AN_HOUR:
         log.warning("export_throttled", tenant=str(tenant.pk), actor=person(by).name)
-        raise DomainError(f"You have exported {MOST_AN_HOUR} lists within an hour. Wait, then export again.")
+        raise DomainError(
+            _("You have exported %(most_an_hour)s lists within an hour. Wait, then export again.")
+            % {"most_an_hour": MOST_AN_HOUR}
+        )

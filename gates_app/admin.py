@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.forms import BaseDialogForm
 
@@ -15,6 +17,7 @@ from accounts_app.models import BusinessUnit, Delegation, User
 from accounts_app.roles import DECIDING_ROLES, Role
 from core_app import clock
 from core_app.admin import (
+    Coloured,
     ConfirmDialog,
     HistoryAdmin,
     ReadOnlyAdmin,
@@ -58,7 +61,7 @@ class StageInline(ReadOnlyInline):
         """Return the stages with their people."""
         return super().get_queryset(request).select_related("assigned_to", "gate")
 
-    @display(description="Assigned to")
+    @display(description=_("Assigned to"))
     def assigned_to_name(self, stage: Stage) -> str:
         return str(stage.assigned_to or "-")
 
@@ -72,11 +75,11 @@ class DecisionInline(ReadOnlyInline):
         """Return the decisions with their people."""
         return super().get_queryset(request).select_related("decided_by", "gate", "delegation__delegator")
 
-    @display(description="Decided by")
+    @display(description=_("Decided by"))
     def decider(self, decision: Decision) -> str:
         return str(decision.decided_by or "Policy")
 
-    @display(description="In place of")
+    @display(description=_("In place of"))
     def in_place_of(self, decision: Decision) -> str:
         return str(decision.delegation.delegator) if decision.delegation else "-"
 
@@ -103,19 +106,21 @@ class GateAdmin(PartyScoped, ReadOnlyHistory):
         "id",
     )
 
-    @display(description="What is decided")
+    @display(description=_("What is decided"))
     def what(self, gate: Gate) -> str:
-        return gate.kind.replace("_", " ").capitalize()
+        return gettext(gate.kind.replace("_", " ").capitalize())
 
     @display(
-        description="Status",
+        description=_("Status"),
         ordering="status",
-        label={
-            GateStatus.OPEN.label: "info",
-            GateStatus.APPROVED.label: "success",
-            GateStatus.REJECTED.label: "danger",
-            GateStatus.CLOSED.label: "",
-        },
+        label=Coloured(
+            {
+                GateStatus.OPEN.label: "info",
+                GateStatus.APPROVED.label: "success",
+                GateStatus.REJECTED.label: "danger",
+                GateStatus.CLOSED.label: "",
+            }
+        ),
     )
     def state(self, gate: Gate) -> str:
         return gate.get_status_display()
@@ -131,15 +136,17 @@ class StageAdmin(PartyScoped, ReadOnlyHistory):
     ordering = ("-gate__opened_at", "number")
 
     @display(
-        description="Status",
+        description=_("Status"),
         ordering="status",
-        label={
-            StageStatus.WAITING.label: "",
-            StageStatus.OPEN.label: "info",
-            StageStatus.APPROVED.label: "success",
-            StageStatus.REJECTED.label: "danger",
-            StageStatus.CLOSED.label: "",
-        },
+        label=Coloured(
+            {
+                StageStatus.WAITING.label: "",
+                StageStatus.OPEN.label: "info",
+                StageStatus.APPROVED.label: "success",
+                StageStatus.REJECTED.label: "danger",
+                StageStatus.CLOSED.label: "",
+            }
+        ),
     )
     def state(self, stage: Stage) -> str:
         return stage.get_status_display()
@@ -154,18 +161,18 @@ class DecisionAdmin(PartyScoped, ReadOnlyAdmin):
     search_fields = ("gate__subject",)
     ordering = ("-decided_at", "id")
 
-    @display(description="Decided by")
+    @display(description=_("Decided by"))
     def decider(self, decision: Decision) -> str:
         return str(decision.decided_by or "Policy")
 
-    @display(description="Stage")
+    @display(description=_("Stage"))
     def stage_number(self, decision: Decision) -> str:
         return str(decision.stage.number) if decision.stage else "-"
 
     @display(
-        description="Outcome",
+        description=_("Outcome"),
         ordering="outcome",
-        label={Outcome.APPROVE.label: "success", Outcome.REJECT.label: "danger"},
+        label=Coloured({Outcome.APPROVE.label: "success", Outcome.REJECT.label: "danger"}),
     )
     def verdict(self, decision: Decision) -> str:
         return decision.get_outcome_display()
@@ -175,8 +182,10 @@ class DelegationForm(VerbForm):
     """Who stands in, for what, from when, until when."""
 
     delegate = ColleagueField(
-        label="Delegate's user principal name",
-        help_text="They decide in your place. What you may not decide, for example what you asked for, they may not.",
+        label=_("Delegate's user principal name"),
+        help_text=_(
+            "They decide in your place. What you may not decide, for example what you asked for, they may not."
+        ),
     )
 
     class Meta:
@@ -258,11 +267,11 @@ class DelegationAdmin(VerbFormAdmin, RoleScoped, HistoryAdmin):
         obj.pk, obj.delegator, obj.delegate = made.pk, made.delegator, made.delegate
 
     @dialog_action(
-        label="End now",
+        label=_("End now"),
         icon="event_busy",
         form=ConfirmDialog,
         offered=may_revoke,
-        explained="The delegate cannot decide in this place any more, from the next click on.",
+        explained=_("The delegate cannot decide in this place any more, from the next click on."),
     )
     def end(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         row = self.visible(request, object_id)
@@ -270,19 +279,19 @@ class DelegationAdmin(VerbFormAdmin, RoleScoped, HistoryAdmin):
             request,
             object_id,
             lambda: revoke_delegation(row.pk, by=request.user),  # type: ignore[arg-type]
-            done="The delegation has ended.",
+            done=gettext("The delegation has ended."),
         )
 
-    @display(description="Role")
+    @display(description=_("Role"))
     def lent(self, row: Delegation) -> str:
-        return row.role or "Every deciding role"
+        return row.role or gettext("Every deciding role")
 
-    @display(description="Status", label={"In force": "success", "Planned": "info", "Ended": ""})
+    @display(description=_("Status"), label=Coloured({"In force": "success", "Planned": "info", "Ended": ""}))
     def status(self, row: Delegation) -> str:
         now = clock.now()
         if row.revoked_at or row.ends_at <= now:
-            return "Ended"
-        return "In force" if row.begins_at <= now else "Planned"
+            return gettext("Ended")
+        return gettext("In force") if row.begins_at <= now else gettext("Planned")
 
 
 def _decided_for(request: HttpRequest) -> Q:

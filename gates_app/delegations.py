@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import BusinessUnit, Delegation, Tenant, User
 from accounts_app.roles import DECIDING_ROLES, Role
 from accounts_app.scope import scope_of
@@ -88,7 +90,7 @@ def revoke_delegation(delegation_id: UUID, *, by: User) -> Delegation:
     tenant = delegation.tenant
     _require_delegator(by, delegation.delegator, tenant)
     if delegation.revoked_at or delegation.ends_at <= clock.now():
-        raise DomainError(f"The delegation {delegation} has ended already.")
+        raise DomainError(_("The delegation %(delegation)s has ended already.") % {"delegation": delegation})
     delegation.revoked_at = clock.now()
     record(Action.DELEGATION_REVOKED, on=tenant, by=person(by), details=_details(delegation))
     delegation.save(update_fields=["revoked_at"])
@@ -108,14 +110,18 @@ def deciding_roles_of(user: User) -> list[Role]:
 
 def _tenant_of(delegator: User) -> Tenant:
     if delegator.tenant_id is None:
-        raise DomainError(f"{delegator} belongs to no tenant and decides nothing that could be delegated.")
+        raise DomainError(
+            _("%(delegator)s belongs to no tenant and decides nothing that could be delegated.")
+            % {"delegator": delegator}
+        )
     return Tenant.objects.select_for_update(no_key=True).get(pk=delegator.tenant_id)
 
 
 def _require_delegator(by: User, delegator: User, tenant: Tenant) -> None:
     if not _may_delegate(by, delegator, tenant):
         raise PermissionRefused(
-            f"Only {delegator}, or an {Role.GOVERNANCE_LEAD} of {tenant}, decides who stands in for {delegator}."
+            _("Only %(delegator)s, or an %(governance_lead)s of %(tenant)s, decides who stands in for %(delegator)s.")
+            % {"delegator": delegator, "governance_lead": Role.GOVERNANCE_LEAD, "tenant": tenant}
         )
 
 
@@ -128,11 +134,16 @@ def _may_delegate(by: User, delegator: User, tenant: Tenant) -> bool:
 
 def _problems_of_people(delegator: User, to: User) -> list[tuple[str, str]]:
     if to.person_key == delegator.person_key:
-        return [("delegate", "Name somebody else; this is the delegator's own account.")]
+        return [("delegate", _("Name somebody else; this is the delegator's own account."))]
     if to.tenant_id != delegator.tenant_id or not to.is_active or to.is_service_principal:
-        return [("delegate", "Nobody active in your organisation has this UPN; check its spelling.")]
+        return [("delegate", _("Nobody active in your organisation has this UPN; check its spelling."))]
     if not to.groups.filter(name__in=list(Role)).exists():
-        return [("delegate", f"{to} holds no ELM role and cannot sign in here; have one assigned first.")]
+        return [
+            (
+                "delegate",
+                _("%(to)s holds no ELM role and cannot sign in here; have one assigned first.") % {"to": to},
+            )
+        ]
     return []
 
 

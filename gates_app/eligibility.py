@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
+
 from accounts_app.roles import Role
 from gates_app.levels import Part
 
 _PART_REASON = {
-    Part.REQUESTER: "You asked for this yourself (or with another account of yours); someone else must decide.",
-    Part.EDITOR: "You edited this request; someone else must decide.",
-    Part.DECIDER: "You have already decided at this gate; each stage needs another person.",
-    Part.DELEGATOR: "A delegate has already decided here on your behalf.",
+    Part.REQUESTER: noop("You asked for this yourself (or with another account of yours); someone else must decide."),
+    Part.EDITOR: noop("You edited this request; someone else must decide."),
+    Part.DECIDER: noop("You have already decided at this gate; each stage needs another person."),
+    Part.DELEGATOR: noop("A delegate has already decided here on your behalf."),
 }
 
 
@@ -78,19 +81,19 @@ def checks(person: Person, deciding_roles: Collection[Role], parties: Mapping[st
         parties: person key → part, for everyone who already takes part in the gate.
     """
     part = parties.get(person.key)
-    asked = _PART_REASON[Part(part)] if part in _ASKED_FOR_IT else ""
-    decided = _PART_REASON[Part(part)] if part is not None and not asked else ""
+    asked = _(_PART_REASON[Part(part)]) if part in _ASKED_FOR_IT else ""
+    decided = _(_PART_REASON[Part(part)]) if part is not None and not asked else ""
     is_able = bool(set(person.roles) & set(deciding_roles)) or lender_used(person, deciding_roles, parties)
     return (
-        Check("A person with an active account decides.", _not_a_person(person)),
-        Check("Who asked for it or edited it does not decide.", asked),
-        Check("Nobody decides twice at a gate, nor with a delegate's help.", decided),
+        Check(_("A person with an active account decides."), _not_a_person(person)),
+        Check(_("Who asked for it or edited it does not decide."), asked),
+        Check(_("Nobody decides twice at a gate, nor with a delegate's help."), decided),
         Check(
-            "Who stands in for somebody who asked for it or edited it does not decide.",
+            _("Who stands in for somebody who asked for it or edited it does not decide."),
             _inherited_conflict(person, parties),
         ),
         Check(
-            "Who decides holds the role that the stage asks for.",
+            _("Who decides holds the role that the stage asks for."),
             "" if is_able else _missing_role(person, deciding_roles),
         ),
     )
@@ -111,18 +114,24 @@ def lender_used(person: Person, deciding_roles: Collection[Role], parties: Mappi
 
 def _not_a_person(person: Person) -> str:
     if not person.is_active:
-        return "This account is disabled."
-    return "A service principal never decides; a person must." if person.is_service_principal else ""
+        return _("This account is disabled.")
+    return _("A service principal never decides; a person must.") if person.is_service_principal else ""
 
 
 def _inherited_conflict(person: Person, parties: Mapping[str, Part]) -> str:
     for lender in person.lenders:
         if parties.get(lender.key) in _ASKED_FOR_IT:
-            return f"You stand in for {lender.name}, who asked for this or edited it; someone else must decide."
+            return _("You stand in for %(lender)s, who asked for this or edited it; someone else must decide.") % {
+                "lender": lender.name
+            }
     return ""
 
 
 def _missing_role(person: Person, deciding_roles: Collection[Role]) -> str:
     if busy := lender_used(person, deciding_roles, {}):
-        return f"You stand in for {busy.name}, who has already taken part here; nobody decides twice."
-    return f"Deciding here needs the role {' or '.join(sorted(deciding_roles))} for this business unit."
+        return _("You stand in for %(busy)s, who has already taken part here; nobody decides twice.") % {
+            "busy": busy.name
+        }
+    return _("Deciding here needs the role %(sorted)s for this business unit.") % {
+        "sorted": " or ".join(sorted(deciding_roles))
+    }

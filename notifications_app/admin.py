@@ -15,7 +15,7 @@ from unfold.forms import BaseDialogForm
 
 from accounts_app.admin import RoleScoped
 from accounts_app.models import User
-from core_app.admin import ConfirmDialog, ReadOnlyAdmin, dialog_action
+from core_app.admin import Coloured, ConfirmDialog, ReadOnlyAdmin, dialog_action
 from notifications_app.catalogue import Channel
 from notifications_app.channels.card import card_of
 from notifications_app.channels.mail import address_of, text_of
@@ -44,7 +44,7 @@ class OutboxMessageAdmin(RoleScoped, ReadOnlyAdmin):
         "next_at",
         "id",
     )
-    nothing_here = "Nobody that your roles reach has been told anything yet."
+    nothing_here = _("Nobody that your roles reach has been told anything yet.")
     list_before_template = "notifications_app/sink.html"
     change_form_outer_before_template = "notifications_app/message.html"
     actions_detail: ClassVar[tuple[str, ...]] = ("send_again",)
@@ -65,11 +65,11 @@ class OutboxMessageAdmin(RoleScoped, ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     @dialog_action(
-        label="Send again",
+        label=_("Send again"),
         icon="forward_to_inbox",
         form=ConfirmDialog,
         offered=may_send_again,
-        explained="It is tried anew, as often as if it had never been tried. That you do so is recorded in the log.",
+        explained=_("It is tried anew, as often as if it had never been tried. That you do so is recorded in the log."),
         variant=ActionVariant.PRIMARY,
     )
     def send_again(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -82,12 +82,14 @@ class OutboxMessageAdmin(RoleScoped, ReadOnlyAdmin):
     @display(
         description=_("Status"),
         ordering="status",
-        label={
-            OutboxMessage.Status.QUEUED.label: "info",
-            OutboxMessage.Status.SENT.label: "success",
-            OutboxMessage.Status.KEPT.label: "",
-            OutboxMessage.Status.FAILED.label: "danger",
-        },
+        label=Coloured(
+            {
+                str(OutboxMessage.Status.QUEUED.label): "info",
+                str(OutboxMessage.Status.SENT.label): "success",
+                str(OutboxMessage.Status.KEPT.label): "",
+                str(OutboxMessage.Status.FAILED.label): "danger",
+            }
+        ),
     )
     def state(self, message: OutboxMessage) -> str:
         return message.get_status_display()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 from audit_app.triggers import Trigger
 from requests_app.holds import kept_under_hold
@@ -38,6 +39,6 @@ class ProvisioningConfig(AppConfig):
     """How a yes becomes an environment."""
 
     name = "provisioning_app"
-    verbose_name = "Provisioning"
+    verbose_name = _("Provisioning")
     default_auto_field = "django.db.models.BigAutoField"
     triggers: ClassVar[tuple[Trigger, ...]] = kept_under_hold(_OF_REQUESTS)

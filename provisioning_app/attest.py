@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import User
 from audit_app.actions import Action
 from audit_app.actors import person
@@ -46,7 +48,7 @@ def attest(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
     request = EnvironmentRequest.objects.select_related("business_unit", "tenant").get(pk=request_id)
     require_retry(by, request)
     if not has_content(reason):
-        raise DomainError("Say what was done in the portal; it is logged.")
+        raise DomainError(_("Say what was done in the portal; it is logged."))
     run = _attestable(request)
     outcome = _look(run)
     return _accept(request_id, run, outcome, by=by, reason=clean(reason))
@@ -55,9 +57,14 @@ def attest(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
 def _attestable(request: EnvironmentRequest) -> ProvisioningRun:
     run = last_run(request)
     if request.state != State.FAILED or run is None:
-        raise DomainError(f"{request} is {request.get_state_display()}; there is no failed step to attest.")
+        raise DomainError(
+            _("%(request)s is %(state)s; there is no failed step to attest.")
+            % {"request": request, "state": request.get_state_display()}
+        )
     if Choice.ATTEST not in point_of(run).choices:
-        raise DomainError(f"{request} failed before its environment existed; retry it instead.")
+        raise DomainError(
+            _("%(request)s failed before its environment existed; retry it instead.") % {"request": request}
+        )
     require_known_plan(run)
     require_untouched(request)
     return run
@@ -73,11 +80,19 @@ def _look(run: ProvisioningRun) -> Done:
                 runner.context_for(run, None, is_unknown=False, now=database_clock.now(), only_looks=True)
             )
     except (DiffersError, AttemptFailedError, StepFailedError) as error:
-        raise DomainError(f"{step.label} was read back and differs: {error}") from error
+        raise DomainError(
+            _("%(step)s was read back and differs: %(error)s") % {"step": step.label, "error": error}
+        ) from error
     except CloudError as error:
-        raise DomainError(f"{step.label} could not be read back, so it is not accepted: {error}") from error
+        raise DomainError(
+            _("%(step)s could not be read back, so it is not accepted: %(error)s")
+            % {"step": step.label, "error": error}
+        ) from error
     if not isinstance(outcome, Done):
-        raise DomainError(f"{step.label} has not settled yet, it waits for {outcome.reason}; attest it again later.")
+        raise DomainError(
+            _("%(step)s has not settled yet, it waits for %(reason)s; attest it again later.")
+            % {"step": step.label, "reason": outcome.reason}
+        )
     return outcome
 
 
@@ -86,7 +101,9 @@ def _accept(request_id: UUID, run: ProvisioningRun, outcome: Done, *, by: User, 
     locked_tenant(run.tenant_id)
     request = locked(request_id)
     if last_run(request) != run:
-        raise DomainError(f"{request} has been retried meanwhile; reload to see where it stands.")
+        raise DomainError(
+            _("%(request)s has been retried meanwhile; reload to see where it stands.") % {"request": request}
+        )
     record(
         Action.STEP_ATTESTED,
         on=request,

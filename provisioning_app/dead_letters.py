@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
+from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError as BrokerError
 
 from accounts_app.models import Tenant
@@ -74,7 +75,7 @@ def reason_of_failure(
         inspect.signature(run).bind(*args, **kwargs)
     except TypeError:
         return _OTHER_ARGUMENTS
-    return f"the task ended with {type(error).__name__}; the worker's log says more."
+    return _("the task ended with %(type)s; the worker's log says more.") % {"type": type(error).__name__}
 
 
 def _open(tenant: Tenant, *, name: str, reason: str) -> None:

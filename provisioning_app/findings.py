@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
@@ -131,11 +132,11 @@ def resolve_finding(finding_id: UUID, *, by: User, reason: str) -> Reconciliatio
     finding = ReconciliationFinding.objects.select_related("tenant", "request__business_unit").get(pk=finding_id)
     require_operator(by, finding.tenant, finding.request.business_unit if finding.request else None)
     if finding.resolved_at:
-        raise DomainError(f"{finding} is closed already.")
+        raise DomainError(_("%(finding)s is closed already.") % {"finding": finding})
     if finding.kind not in FOR_A_PERSON:
-        raise DomainError(f"{finding} closes by itself once its cause is gone.")
+        raise DomainError(_("%(finding)s closes by itself once its cause is gone.") % {"finding": finding})
     if not has_content(reason):
-        raise DomainError("Say what you found out; it is logged.")
+        raise DomainError(_("Say what you found out; it is logged."))
     return _resolve(finding_id, by=person(by), how=clean(reason))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import BusinessUnit, Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
@@ -17,4 +19,6 @@ def operates(user: User, tenant: Tenant, unit: BusinessUnit | None = None) -> bo
 def require_operator(user: User, tenant: Tenant, unit: BusinessUnit | None = None) -> None:
     """Raise PermissionRefused unless the person operates the business unit, or without one the whole tenant."""
     if not operates(user, tenant, unit):
-        raise PermissionRefused(f"This needs the role {Role.OPERATOR} for {unit or tenant}.")
+        raise PermissionRefused(
+            _("This needs the role %(operator)s for %(unit)s.") % {"operator": Role.OPERATOR, "unit": unit or tenant}
+        )

@@ -12,6 +12,8 @@ from operator import or_
 from typing import Final
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.tenant_settings import Baseline
 from audit_app.actions import Action
@@ -65,25 +67,33 @@ AWAIT_CREATION: Final = "await_creation"
 
 PLANS: Final[dict[int, tuple[Step, ...]]] = {
     1: (
-        Step("preflight", "Preflight", Action.PREFLIGHT_CHECKED, preflight.perform),
+        Step("preflight", noop("Preflight"), Action.PREFLIGHT_CHECKED, preflight.perform),
         # How long a creation may take is a tenant setting (poll interval times poll limit), and so is how long one
         # whose answer was lost may stay out of sight
-        Step(CREATE, "Create", Action.ENVIRONMENT_CREATED, create.perform, minutes=0),
-        Step(AWAIT_CREATION, "Await creation", Action.ENVIRONMENT_CREATED, await_creation.perform, minutes=0),
-        Step("readiness", "Readiness", Action.READINESS_CHECKED, readiness.perform, minutes=20),
-        Step("managed", "Managed environment", Action.MANAGED_ENABLED, managed.perform, minutes=20),
+        Step(CREATE, noop("Create"), Action.ENVIRONMENT_CREATED, create.perform, minutes=0),
+        Step(AWAIT_CREATION, noop("Await creation"), Action.ENVIRONMENT_CREATED, await_creation.perform, minutes=0),
+        Step("readiness", noop("Readiness"), Action.READINESS_CHECKED, readiness.perform, minutes=20),
+        Step("managed", noop("Managed environment"), Action.MANAGED_ENABLED, managed.perform, minutes=20),
         Step(
             "environment_group",
-            "Environment group",
+            noop("Environment group"),
             Action.GROUP_ASSIGNED,
             environment_group.perform,
             must_succeed=False,
         ),
-        Step("security_group", "Security group", Action.SECURITY_GROUP_BOUND, security_group.perform),
-        Step("baseline", "Auditing and session", Action.BASELINE_CONFIG_APPLIED, baseline.perform, must_succeed=False),
-        Step("people", "People and roles", Action.ROLES_ASSIGNED, people.perform, must_succeed=False),
-        Step("dlp", "Data policy coverage", Action.DLP_ASSIGNED, dlp.perform, must_succeed=False),
-        Step("principal", "Principal's own roles", Action.PRINCIPAL_REVIEWED, principal.perform, must_succeed=False),
+        Step("security_group", noop("Security group"), Action.SECURITY_GROUP_BOUND, security_group.perform),
+        Step(
+            "baseline",
+            noop("Auditing and session"),
+            Action.BASELINE_CONFIG_APPLIED,
+            baseline.perform,
+            must_succeed=False,
+        ),
+        Step("people", noop("People and roles"), Action.ROLES_ASSIGNED, people.perform, must_succeed=False),
+        Step("dlp", noop("Data policy coverage"), Action.DLP_ASSIGNED, dlp.perform, must_succeed=False),
+        Step(
+            "principal", noop("Principal's own roles"), Action.PRINCIPAL_REVIEWED, principal.perform, must_succeed=False
+        ),
     ),
 }
 
@@ -101,12 +111,12 @@ def knows(version: int, key: str) -> bool:
 
 def needed_for(version: int, key: str) -> str:
     """Return what a run waits for whose plan or step is unknown here, in words for operators."""
-    return f"a release that knows step {key} of plan version {version}"
+    return _("a release that knows step %(step)s of plan version %(version)s") % {"step": key, "version": version}
 
 
 def label(version: int, key: str) -> str:
-    """Return a step's name for people; of a step that is unknown here its key."""
-    return next((item.label for item in PLANS.get(version, ()) if item.key == key), key)
+    """Return a step's name for people, in their language; of a step that is unknown here its key."""
+    return next((_(item.label) for item in PLANS.get(version, ()) if item.key == key), key)
 
 
 def first_step(version: int) -> Step:

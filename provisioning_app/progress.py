@@ -91,7 +91,7 @@ def progress_of(request: EnvironmentRequest, run: ProvisioningRun | None) -> Pro
     if run is None:
         headline = _before(request)
         steps = plan.PLANS[plan.CURRENT_VERSION]
-        lines = tuple(Line(number, step.label, Standing.AHEAD) for number, step in enumerate(steps, 1))
+        lines = tuple(Line(number, _(step.label), Standing.AHEAD) for number, step in enumerate(steps, 1))
         return Progress(None, lines, headline, "", is_awaited(request), now)
     records = _records(run)
     gaps = {gap.step: gap for gap in request.gaps.order_by("opened_at")}

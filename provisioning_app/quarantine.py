@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import User
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, Actor, person
@@ -34,11 +36,14 @@ def quarantine(environment_id: UUID, *, by: User, reason: str) -> Environment:
     row = _locked(environment_id)
     require_operator(by, row.tenant, row.business_unit)
     if row.status in (EnvironmentStatus.QUARANTINED, EnvironmentStatus.DELETED):
-        raise DomainError(f"{row} is {row.get_status_display().lower()} already.")
+        raise DomainError(
+            _("%(row)s is %(get_status_display)s already.")
+            % {"row": row, "get_status_display": row.get_status_display().lower()}
+        )
     if row.request is not None and row.request.runs.filter(status__in=LIVE_STATUSES).exists():
-        raise DomainError(f"A run works on {row}; wait until it has ended.")
+        raise DomainError(_("A run works on %(row)s; wait until it has ended.") % {"row": row})
     if not has_content(reason):
-        raise DomainError("Say why it is quarantined; it is logged.")
+        raise DomainError(_("Say why it is quarantined; it is logged."))
     put(row, clean(reason), by=person(by))
     return row
 
@@ -54,14 +59,17 @@ def release_quarantine(environment_id: UUID, *, by: User, reason: str) -> Enviro
     row = _locked(environment_id)
     require_operator(by, row.tenant, row.business_unit)
     if row.status != EnvironmentStatus.QUARANTINED:
-        raise DomainError(f"{row} is not quarantined.")
+        raise DomainError(_("%(row)s is not quarantined.") % {"row": row})
     if row.request is None:
         raise DomainError(
-            f"{row} belongs to no request. Delete it in the Power Platform admin center; "
-            "the reconciler then takes it off the list."
+            _(
+                "%(row)s belongs to no request. Delete it in the Power Platform admin center; the "
+                "reconciler then takes it off the list."
+            )
+            % {"row": row}
         )
     if not has_content(reason):
-        raise DomainError("Say what you found out; it is logged.")
+        raise DomainError(_("Say what you found out; it is logged."))
     since = row.quarantined_at or clock.now()
     details = {
         "environment_id": row.environment_id,

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from core_app import database_clock
@@ -40,7 +41,10 @@ def retry(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
     require_retry(by, request)
     last = request.runs.order_by("-attempt").first()
     if last is None or last.status in LIVE_STATUSES:
-        raise DomainError(f"{request} has no failed run to retry; it is {request.get_state_display()}.")
+        raise DomainError(
+            _("%(request)s has no failed run to retry; it is %(state)s.")
+            % {"request": request, "state": request.get_state_display()}
+        )
     require_known_plan(last)
     require_untouched(request)
     now = database_clock.now()
@@ -65,17 +69,23 @@ def retry(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
 def require_untouched(request: EnvironmentRequest) -> None:
     """Raise DomainError while the request's environment is quarantined or being deleted."""
     if request.rollbacks.filter(status__in=LIVE_ROLLBACKS).exists():
-        raise DomainError(f"The environment of {request} is being deleted; wait until that has ended.")
+        raise DomainError(
+            _("The environment of %(request)s is being deleted; wait until that has ended.") % {"request": request}
+        )
     if request.environments.filter(status=EnvironmentStatus.QUARANTINED).exists():
         raise DomainError(
-            f"The environment of {request} is quarantined; release it first, or delete it in the admin center."
+            _("The environment of %(request)s is quarantined; release it first, or delete it in the admin center.")
+            % {"request": request}
         )
 
 
 def require_known_plan(run: ProvisioningRun) -> None:
     """Raise DomainError when a run stands at a step that this release does not know."""
     if not plan.knows(run.plan_version, run.step):
-        raise DomainError(f"{run} waits for {plan.needed_for(run.plan_version, run.step)}; deploy that release first.")
+        raise DomainError(
+            _("%(run)s waits for %(needed_for)s; deploy that release first.")
+            % {"run": run, "needed_for": plan.needed_for(run.plan_version, run.step)}
+        )
 
 
 def _as_it_stands(last: ProvisioningRun) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity, User
 from audit_app.actions import Action
@@ -63,15 +65,18 @@ def initiate_rollback(request_id: UUID, *, by: User, reason: str) -> Rollback:
     request = EnvironmentRequest.objects.select_related("business_unit", "tenant").get(pk=request_id)
     require_retry(by, request)
     if not has_content(reason):
-        raise DomainError("Say why the environment is deleted; it is logged.")
+        raise DomainError(_("Say why the environment is deleted; it is logged."))
     run, row = _deletable(request, by)
     try:
         with deadline(ANSWER_SECONDS):
             obstacle = _obstacle(run, row)
     except CloudError as error:
-        raise DomainError(f"Nothing is deleted: it could not be ruled out that {row} is in use: {error}") from error
+        raise DomainError(
+            _("Nothing is deleted: it could not be ruled out that %(row)s is in use: %(error)s")
+            % {"row": row, "error": error}
+        ) from error
     if obstacle:
-        raise DomainError(f"{row} is not deleted: {obstacle}")
+        raise DomainError(_("%(row)s is not deleted: %(obstacle)s") % {"row": row, "obstacle": obstacle})
     return _begin(request_id, run, by=by, reason=clean(reason))
 
 
@@ -110,8 +115,12 @@ def _deletable(request: EnvironmentRequest, by: User) -> tuple[ProvisioningRun, 
         point = point_of(run).label if run else "nothing has run"
         minutes = int(DELETABLE_FOR.total_seconds() // 60)
         raise DomainError(
-            f"Deleting is offered only within {minutes} minutes of a creation that failed before the environment was "
-            f"managed; {request} is {request.get_state_display()} ({point}). Quarantine the environment instead."
+            _(
+                "Deleting is offered only within %(minutes)s minutes of a creation that failed "
+                "before the environment was managed; %(request)s is %(state)s (%(point)s). "
+                "Quarantine the environment instead."
+            )
+            % {"minutes": minutes, "request": request, "state": request.get_state_display(), "point": point}
         )
     return run, row
 

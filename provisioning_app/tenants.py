@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
@@ -62,11 +64,14 @@ def resume(tenant_id: UUID, *, by: User, reason: str) -> Tenant:
     tenant = locked_tenant(tenant_id)
     reach = scope_of(by).own.get(Role.OPERATOR)
     if reach is None or tenant.pk not in reach.tenants:
-        raise PermissionRefused(f"Resuming {tenant} needs the role {Role.OPERATOR} for the tenant.")
+        raise PermissionRefused(
+            _("Resuming %(tenant)s needs the role %(operator)s for the tenant.")
+            % {"tenant": tenant, "operator": Role.OPERATOR}
+        )
     if not tenant.halted_reason:
-        raise DomainError(f"Provisioning in {tenant} is not halted.")
+        raise DomainError(_("Provisioning in %(tenant)s is not halted.") % {"tenant": tenant})
     if not has_content(reason):
-        raise DomainError("Say what was mended; it is logged.")
+        raise DomainError(_("Say what was mended; it is logged."))
     record(Action.TENANT_RESUMED, on=tenant, by=person(by), details={"reason": clean(reason)})
     tenant.halted_reason = ""
     tenant.save(update_fields=["halted_reason"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 from audit_app.triggers import AppendOnly, StateFollowsLog, Trigger
 from requests_app.choices import State
@@ -15,7 +16,7 @@ class RequestsConfig(AppConfig):
     """What was asked for."""
 
     name = "requests_app"
-    verbose_name = "Environment requests"
+    verbose_name = _("Environment requests")
     default_auto_field = "django.db.models.BigAutoField"
     triggers: ClassVar[tuple[Trigger, ...]] = (
         StateFollowsLog(

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Final
 from uuid import uuid4
 
 from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from accounts_app.roles import Role
 from core_app.admin import VerbForm
@@ -22,16 +24,18 @@ class RequestForm(VerbForm):
     class Meta:
         model = EnvironmentRequest
         fields = writable(Role.REQUESTER, NEW)
-        help_texts: ClassVar[dict[str, str]] = {
-            "environment_name": "UNIT-Purpose-STAGE, for example FIN-ClaimsIntake-PROD.",
-            "environment_type": "A Developer environment belongs to one person and cannot be created by automation.",
-            "business_justification": "What the business needs the environment for: at least 20 characters.",
-            "business_unit": "Your own unit, or one below it. It cannot be changed later.",
-            "expected_users": "How many people will use it.",
-            "raised_zone": "You can ask for a stricter zone than the answers need, never for a less strict one.",
-            "zone_rationale": "Needed for Zone 2 and 3: why these answers are right.",
-            "security_group_name": "Needed for Zone 2 and 3: a Microsoft Entra security group, by name or object ID.",
-            "security_group_id": "Leave empty when you give the name; it is looked up when you submit.",
+        help_texts: ClassVar[dict[str, Promise]] = {
+            "environment_name": _("UNIT-Purpose-STAGE, for example FIN-ClaimsIntake-PROD."),
+            "environment_type": _("A Developer environment belongs to one person and cannot be created by automation."),
+            "business_justification": _("What the business needs the environment for: at least 20 characters."),
+            "business_unit": _("Your own unit, or one below it. It cannot be changed later."),
+            "expected_users": _("How many people will use it."),
+            "raised_zone": _("You can ask for a stricter zone than the answers need, never for a less strict one."),
+            "zone_rationale": _("Needed for Zone 2 and 3: why these answers are right."),
+            "security_group_name": _(
+                "Needed for Zone 2 and 3: a Microsoft Entra security group, by name or object ID."
+            ),
+            "security_group_id": _("Leave empty when you give the name; it is looked up when you submit."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import BusinessUnit, User
 from accounts_app.roles import DECIDING_ROLES, Role
 from accounts_app.scope import scope_of
@@ -23,21 +25,21 @@ IN_DISPUTE: Final = (
 def creation_refusal(user: User) -> str | None:
     """Return why a person may not ask for environments, or None when they may."""
     if user.is_service_principal or not user.is_active:
-        return "Only an active member of staff can ask for an environment."
+        return _("Only an active member of staff can ask for an environment.")
     if user.tenant is None or user.business_unit is None:
-        return "Your account belongs to no business unit yet; ask your administrator to assign one."
+        return _("Your account belongs to no business unit yet; ask your administrator to assign one.")
     if not user.groups.filter(name=Role.REQUESTER).exists():
-        return f"Asking for an environment needs the role {Role.REQUESTER}."
+        return _("Asking for an environment needs the role %(requester)s.") % {"requester": Role.REQUESTER}
     return None
 
 
 def own_unit_refusal(user: User, unit: BusinessUnit, *, allowed: bool) -> str | None:
     """Return why an approver of a unit may not ask for an environment of that unit, or None when they may."""
     if not allowed and scope_of(user).holds(Role.APPROVER, unit):
-        return (
-            f"You approve requests of {unit}, so you cannot ask for one there (segregation of duties). "
-            "Ask a colleague who does not approve for it."
-        )
+        return _(
+            "You approve requests of %(unit)s, so you cannot ask for one there (segregation of "
+            "duties). Ask a colleague who does not approve for it."
+        ) % {"unit": unit}
     return None
 
 
@@ -50,11 +52,14 @@ def may_edit(user: User, request: EnvironmentRequest) -> bool:
 def require_edit(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person may change the fields now."""
     if request.requester_id != user.pk:
-        raise PermissionRefused(f"Only its requester changes {request}.")
+        raise PermissionRefused(_("Only its requester changes %(request)s.") % {"request": request})
     if request.state == State.DRAFT and open_dispute_of(request):
         raise PermissionRefused(IN_DISPUTE.format(request=request))
     if not may_edit(user, request):
-        raise PermissionRefused(f"{request} is {request.get_state_display()}; its fields change only in Draft.")
+        raise PermissionRefused(
+            _("%(request)s is %(state)s; its fields change only in Draft.")
+            % {"request": request, "state": request.get_state_display()}
+        )
 
 
 def may_submit(user: User, request: EnvironmentRequest) -> bool:
@@ -65,7 +70,7 @@ def may_submit(user: User, request: EnvironmentRequest) -> bool:
 def require_submit(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person may submit the request."""
     if request.requester_id != user.pk:
-        raise PermissionRefused(f"Only its requester submits {request}.")
+        raise PermissionRefused(_("Only its requester submits %(request)s.") % {"request": request})
     if reason := creation_refusal(user):
         raise PermissionRefused(reason)
 
@@ -100,13 +105,16 @@ def may_withdraw(user: User, request: EnvironmentRequest) -> bool:
 def require_withdraw(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person asked for it."""
     if request.requester_id != user.pk or not user.is_active:
-        raise PermissionRefused(f"Only its requester withdraws {request}.")
+        raise PermissionRefused(_("Only its requester withdraws %(request)s.") % {"request": request})
 
 
 def decision_refusal(user: User, request: EnvironmentRequest) -> str | None:
     """Return why a person may not decide on a request now, or None when they may."""
     if request.state != State.PENDING_APPROVAL or request.gate is None:
-        return f"{request} is {request.get_state_display()}; there is nothing to decide."
+        return _("%(request)s is %(state)s; there is nothing to decide.") % {
+            "request": request,
+            "state": request.get_state_display(),
+        }
     return gates.refusal_for(user, request.gate, gates.current_stage(request.gate))
 
 
@@ -128,8 +136,11 @@ def require_comment(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person may add to the thread now."""
     if not may_comment(user, request):
         raise PermissionRefused(
-            f"{request} is {request.get_state_display()}; its requester and those who decide for "
-            f"{request.business_unit} write here from its submission until it has ended."
+            _(
+                "%(request)s is %(state)s; its requester and those who decide for %(business_unit)s "
+                "write here from its submission until it has ended."
+            )
+            % {"request": request, "state": request.get_state_display(), "business_unit": request.business_unit}
         )
 
 
@@ -154,7 +165,10 @@ def may_retry(user: User, request: EnvironmentRequest) -> bool:
 def require_retry(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person operates the request's unit."""
     if not _operates(user, request):
-        raise PermissionRefused(f"Retrying {request} needs the role {Role.OPERATOR} for its business unit.")
+        raise PermissionRefused(
+            _("Retrying %(request)s needs the role %(operator)s for its business unit.")
+            % {"request": request, "operator": Role.OPERATOR}
+        )
 
 
 def may_share(user: User, request: EnvironmentRequest) -> bool:
@@ -168,7 +182,10 @@ def may_share(user: User, request: EnvironmentRequest) -> bool:
 def require_share(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person may let colleagues read the request."""
     if not may_share(user, request):
-        raise PermissionRefused(f"{request} is shared by its requester or a Governance Lead of its business unit.")
+        raise PermissionRefused(
+            _("%(request)s is shared by its requester or a Governance Lead of its business unit.")
+            % {"request": request}
+        )
 
 
 def may_hold(user: User, request: EnvironmentRequest) -> bool:
@@ -183,7 +200,8 @@ def require_hold(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person may place the request under legal hold."""
     if not may_hold(user, request):
         raise PermissionRefused(
-            f"A legal hold on {request} is a matter of the {Role.COMPLIANCE_OFFICER} of its business unit."
+            _("A legal hold on %(request)s is a matter of the %(compliance_officer)s of its business unit.")
+            % {"request": request, "compliance_officer": Role.COMPLIANCE_OFFICER}
         )
 
 
@@ -196,7 +214,10 @@ def require_release(user: User, request: EnvironmentRequest) -> None:
     """Raise PermissionRefused unless the person may release the request from legal hold."""
     require_hold(user, request)
     if not may_release(user, request):
-        raise PermissionRefused(f"You have asked for {request}; another Compliance Officer releases it from its hold.")
+        raise PermissionRefused(
+            _("You have asked for %(request)s; another Compliance Officer releases it from its hold.")
+            % {"request": request}
+        )
 
 
 def _operates(user: User, request: EnvironmentRequest) -> bool:

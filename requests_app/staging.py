@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from django.utils.translation import gettext_noop as noop
+
 from accounts_app.tenant_settings import Settings
 from requests_app.choices import CURRENCY, LOCATION, EnvironmentType, Region, Zone
 from requests_app.fields import REQUESTED
@@ -23,21 +25,27 @@ def staged_plan(request: EnvironmentRequest, settings: Settings, zone: Zone | No
     baseline = settings.baselines[zone or request.zone]
     region = Region(request.region)
     return [
-        ("Display name", request.environment_name),
-        ("Type", EnvironmentType(request.environment_type).label),
-        ("Location", f"{region.label} ({LOCATION[region]}, {CURRENCY[region]})"),
-        ("Dataverse", "yes"),
-        ("Managed Environment", "yes"),
-        ("Security group", request.security_group_name or request.security_group_id or "none: the requester is added"),
-        ("Environment group", baseline.environment_group),
-        ("Sharing limit", f"{baseline.sharing_limit} people" if baseline.sharing_limit else "none"),
-        ("Solution checker", baseline.solution_checker),
-        ("Audit retention", f"{baseline.audit_retention_days} days"),
-        ("Session timeout", f"{baseline.session_timeout_minutes} minutes"),
-        ("Security role", baseline.security_role),
-        ("Data policy", baseline.required_dlp_policy or "any that covers the environment"),
-        ("Steps that must succeed", ", ".join(("creation", "managed", "security group", *baseline.blocking_steps))),
-        ("Settings version", str(settings.version)),
+        (noop("Display name"), request.environment_name),
+        (noop("Type"), EnvironmentType(request.environment_type).label),
+        (noop("Location"), f"{region.label} ({LOCATION[region]}, {CURRENCY[region]})"),
+        (noop("Dataverse"), "yes"),
+        (noop("Managed Environment"), "yes"),
+        (
+            noop("Security group"),
+            request.security_group_name or request.security_group_id or "none: the requester is added",
+        ),
+        (noop("Environment group"), baseline.environment_group),
+        (noop("Sharing limit"), f"{baseline.sharing_limit} people" if baseline.sharing_limit else "none"),
+        (noop("Solution checker"), baseline.solution_checker),
+        (noop("Audit retention"), f"{baseline.audit_retention_days} days"),
+        (noop("Session timeout"), f"{baseline.session_timeout_minutes} minutes"),
+        (noop("Security role"), baseline.security_role),
+        (noop("Data policy"), baseline.required_dlp_policy or "any that covers the environment"),
+        (
+            noop("Steps that must succeed"),
+            ", ".join(("creation", "managed", "security group", *baseline.blocking_steps)),
+        ),
+        (noop("Settings version"), str(settings.version)),
     ]
 
 

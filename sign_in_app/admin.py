@@ -10,6 +10,8 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -17,7 +19,7 @@ from unfold.forms import BaseDialogForm
 from accounts_app.admin import TenantReach, governed_tenants
 from accounts_app.models import BusinessUnit, Tenant
 from accounts_app.roles import Depth, Role
-from core_app.admin import ConfirmDialog, HistoryAdmin, VerbForm, VerbFormAdmin, dialog_action
+from core_app.admin import Coloured, ConfirmDialog, HistoryAdmin, VerbForm, VerbFormAdmin, dialog_action
 from sign_in_app.mappings import (
     Terms,
     confirm_mapping,
@@ -122,38 +124,44 @@ class GroupMappingAdmin(VerbFormAdmin, TenantReach, HistoryAdmin):
         obj.pk = made.pk
 
     @dialog_action(
-        label="Confirm",
+        label=gettext_lazy("Confirm"),
         icon="check",
         form=ConfirmDialog,
         offered=may_confirm_mapping,
-        explained="Members of the group get the role with their next sign-in.",
+        explained=gettext_lazy("Members of the group get the role with their next sign-in."),
         variant=ActionVariant.SUCCESS,
     )
     def confirm(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self.run_verb(request, object_id, confirm_mapping, "{} is in force.")
+        return self.run_verb(request, object_id, confirm_mapping, _("{} is in force."))
 
     @dialog_action(
-        label="End",
+        label=gettext_lazy("End"),
         icon="block",
         form=ConfirmDialog,
         offered=may_end_mapping,
-        explained="Whoever holds the role because of this mapping loses it at once.",
+        explained=gettext_lazy("Whoever holds the role because of this mapping loses it at once."),
         variant=ActionVariant.DANGER,
     )
     def end(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self.run_verb(request, object_id, end_mapping, "{} has ended.")
+        return self.run_verb(request, object_id, end_mapping, _("{} has ended."))
 
-    @display(description="Over")
+    @display(description=gettext_lazy("Over"))
     def over(self, row: GroupMapping) -> str:
         if row.business_unit is None:
-            return "The whole tenant"
-        return f"{row.business_unit}{' and the units below it' if row.depth == Depth.DEEP else ''}"
+            return _("The whole tenant")
+        return _("%(business_unit)s%(and)s") % {
+            "business_unit": row.business_unit,
+            "and": " and the units below it" if row.depth == Depth.DEEP else "",
+        }
 
-    @display(description="Status", label={"In force": "success", "Waits for a second person": "info", "Ended": ""})
+    @display(
+        description=gettext_lazy("Status"),
+        label=Coloured({"In force": "success", "Waits for a second person": "info", "Ended": ""}),
+    )
     def status(self, row: GroupMapping) -> str:
         if row.ended_at:
-            return "Ended"
-        return "In force" if row.confirmed_at else "Waits for a second person"
+            return _("Ended")
+        return _("In force") if row.confirmed_at else _("Waits for a second person")
 
 
 def _indented(unit: BusinessUnit) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.services import create_account
@@ -35,7 +37,7 @@ def known_person(claims: Claims) -> User:
     """
     person = _find(Tenant.objects.get(entra_tenant_id=claims.tenant_id), claims)
     if person is None or not person.is_active:
-        raise SignInRefusedError("This account is not known here. Sign in with the account that you work with here.")
+        raise SignInRefusedError(_("This account is not known here. Sign in with the account that you work with here."))
     return person
 
 
@@ -45,17 +47,20 @@ def _arrive(claims: Claims) -> User:
     has_mappings = tenant.group_mappings.in_force().exists()
     if claims.groups_left_out and has_mappings:
         raise SignInRefusedError(
-            "You are in more Entra groups than fit into a sign-in, so your roles cannot be told. Ask your Entra "
-            "administrators to let this application's group claim name only the groups assigned to it."
+            _(
+                "You are in more Entra groups than fit into a sign-in, so your roles cannot be told. "
+                "Ask your Entra administrators to let this application's group claim name only the "
+                "groups assigned to it."
+            )
         )
     person = _find(tenant, claims)
     if person is None:
         person = _create(tenant, claims)
     if not person.is_active:
-        raise SignInRefusedError("Your account is deactivated here. Ask a Governance Lead of your organisation.")
+        raise SignInRefusedError(_("Your account is deactivated here. Ask a Governance Lead of your organisation."))
     synchronise(person, claims.groups)
     if not person.groups.filter(name__in=list(Role)).exists():
-        raise SignInRefusedError("You hold no role here yet. Ask a Governance Lead of your organisation for one.")
+        raise SignInRefusedError(_("You hold no role here yet. Ask a Governance Lead of your organisation for one."))
     if not person.is_staff:
         person.is_staff = True  # the screens are the admin's
         person.save(update_fields=["is_staff"])
@@ -71,20 +76,25 @@ def _find(tenant: Tenant, claims: Claims) -> User | None:
     if len(found) > 1:
         found = [account for account in found if account.upn.lower() == claims.upn.lower()]
         if not found:
-            raise SignInRefusedError("Several accounts here are yours, and none has this name. Ask a Governance Lead.")
+            raise SignInRefusedError(
+                _("Several accounts here are yours, and none has this name. Ask a Governance Lead.")
+            )
     return found[0] if found else None
 
 
 def _create(tenant: Tenant, claims: Claims) -> User:
     if not claims.upn:
-        raise SignInRefusedError("Microsoft did not say your user principal name; ask your Entra administrators.")
+        raise SignInRefusedError(_("Microsoft did not say your user principal name; ask your Entra administrators."))
     if User.objects.filter(upn__iexact=claims.upn).exists():
         raise SignInRefusedError(
-            f"An account here has the name {claims.upn} but belongs to another Entra identity. "
-            "Ask a Governance Lead of your organisation; a name alone lets nobody in."
+            _(
+                "An account here has the name %(claims)s but belongs to another Entra identity. Ask "
+                "a Governance Lead of your organisation; a name alone lets nobody in."
+            )
+            % {"claims": claims.upn}
         )
     if not tenant.group_mappings.in_force().filter(group_id__in=claims.groups).exists():
-        raise SignInRefusedError("None of your Entra groups has a role here. Ask a Governance Lead for one.")
+        raise SignInRefusedError(_("None of your Entra groups has a role here. Ask a Governance Lead for one."))
     return create_account(tenant, claims.upn, claims.object_id, display_name=claims.name)
 
 

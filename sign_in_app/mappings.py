@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import BusinessUnit, Tenant, User
 from accounts_app.roles import Depth, Role
 from accounts_app.services import governs
@@ -82,7 +84,7 @@ def confirm_mapping(mapping_id: UUID, *, by: User) -> GroupMapping:
 def _confirm(mapping_id: UUID, by: User) -> GroupMapping:
     mapping = _locked(mapping_id, by)
     if mapping.confirmed_at:
-        raise DomainError(f"{mapping} is confirmed already.")
+        raise DomainError(_("%(mapping)s is confirmed already.") % {"mapping": mapping})
     require_second_person(by, mapping)
     mapping.confirmed_by, mapping.confirmed_at = by, clock.now()
     _record(Action.GROUP_MAPPING_CONFIRMED, mapping, by)
@@ -122,7 +124,9 @@ def may_end_mapping(user: User, mapping: GroupMapping) -> bool:
 def _governed(tenant_id: UUID, by: User) -> Tenant:
     tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
     if not governs(by, tenant):
-        raise PermissionRefused(f"Which Entra group has which role in {tenant} is decided by its Governance Leads.")
+        raise PermissionRefused(
+            _("Which Entra group has which role in %(tenant)s is decided by its Governance Leads.") % {"tenant": tenant}
+        )
     return tenant
 
 
@@ -130,7 +134,7 @@ def _locked(mapping_id: UUID, by: User) -> GroupMapping:
     _governed(GroupMapping.objects.values_list("tenant_id", flat=True).get(pk=mapping_id), by)
     mapping = GroupMapping.objects.select_for_update(no_key=True, of=("self",)).get(pk=mapping_id)
     if mapping.ended_at:
-        raise DomainError(f"{mapping} has ended already; propose it again.")
+        raise DomainError(_("%(mapping)s has ended already; propose it again.") % {"mapping": mapping})
     return mapping
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from accounts_app.step_up import is_fresh
@@ -49,27 +50,34 @@ def proved_again(request: HttpRequest, person: User, at: datetime | None) -> Non
     """
     if request.user.pk != person.pk:
         raise SignInRefusedError(
-            "You signed in as somebody else than before. Go back and sign in with the account you are working with."
+            _("You signed in as somebody else than before. Go back and sign in with the account you are working with.")
         )
     if at is None or not is_fresh(at):
         raise SignInRefusedError(
-            "Microsoft did not confirm that you signed in anew just now (claim auth_time). Try again; if it stays so, "
-            "ask your Entra administrators to add the optional claim auth_time to the id token."
+            _(
+                "Microsoft did not confirm that you signed in anew just now (claim auth_time). Try "
+                "again; if it stays so, ask your Entra administrators to add the optional claim "
+                "auth_time to the id token."
+            )
         )
     request.session[PROVED] = _written(at)
     request.session.cycle_key()
-    messages.info(request, "Thank you. Now repeat what you were about to do; what you typed is still there.")
+    messages.info(request, _("Thank you. Now repeat what you were about to do; what you typed is still there."))
 
 
 def why_ended(request: HttpRequest) -> str | None:
     """Return why the session no longer holds, or None while it does; a session without stamps never does."""
     now, began, seen = clock.now(), _read(request.session.get(BEGAN)), _read(request.session.get(SEEN))
     if began is None or seen is None:
-        return "Please sign in again."
+        return _("Please sign in again.")
     if now - began > timedelta(hours=settings.SESSION_HOURS):
-        return f"A session ends after {settings.SESSION_HOURS} hours. Please sign in again."
+        return _("A session ends after %(session_hours)s hours. Please sign in again.") % {
+            "session_hours": settings.SESSION_HOURS
+        }
     if now - seen > timedelta(minutes=settings.SESSION_IDLE_MINUTES):
-        return f"You were away for more than {settings.SESSION_IDLE_MINUTES} minutes. Please sign in again."
+        return _("You were away for more than %(session_idle_minutes)s minutes. Please sign in again.") % {
+            "session_idle_minutes": settings.SESSION_IDLE_MINUTES
+        }
     if now - seen > _WRITE_EVERY and not is_background(request):
         request.session[SEEN] = _written(now)
     return None

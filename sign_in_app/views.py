@@ -11,6 +11,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
@@ -37,7 +38,7 @@ def entra_login(request: HttpRequest) -> HttpResponse:
 def entra_callback(request: HttpRequest) -> HttpResponse:
     """Take a person back from Microsoft."""
     if not is_configured():
-        raise Http404("Nobody signs in with Microsoft here.")
+        raise Http404(_("Nobody signs in with Microsoft here."))
     answer: HttpResponse = EntraCallback.adapter_view(EntraAdapter(request))(request)
     return answer
 
@@ -63,7 +64,7 @@ def sign_in_again(request: HttpRequest) -> HttpResponse:
 
 def _leave(request: HttpRequest, process: str, auth_params: dict[str, str]) -> HttpResponse:
     if not is_configured():
-        raise Http404("Nobody signs in with Microsoft here.")
+        raise Http404(_("Nobody signs in with Microsoft here."))
     provider = get_adapter().get_provider(request, PROVIDER)
     back = pages.safe_next(request, reverse("admin:index"))
     try:

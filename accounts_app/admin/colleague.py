@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts_app.models import User
@@ -26,5 +27,5 @@ class ColleagueField(forms.EmailField):
         """
         person = among.filter(upn__iexact=upn, is_active=True).first()
         if person is None:
-            raise forms.ValidationError("Nobody active in your organisation has this UPN; check its spelling.")
+            raise forms.ValidationError(_("Nobody active in your organisation has this UPN; check its spelling."))
         return person

@@ -5,16 +5,18 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from accounts_app.admin.scoped import RoleScoped, scope_for
 from audit_app.models import LogAccess
-from core_app.admin import ReadOnlyAdmin
+from core_app.admin import Coloured, ReadOnlyAdmin
 
 
 @admin.register(LogAccess)
 class LogAccessAdmin(RoleScoped, ReadOnlyAdmin):
-    nothing_here = "Nobody whose tenant you audit has opened the log yet."
+    nothing_here = _("Nobody whose tenant you audit has opened the log yet.")
     list_display = ("when", "person", "page", "address", "outcome")
     list_display_links = ("when",)
     list_filter = ("page", "refused", "at")
@@ -25,10 +27,10 @@ class LogAccessAdmin(RoleScoped, ReadOnlyAdmin):
         own = scope_for(request).own
         return Q(tenant__in={tenant for role in self.viewing_roles() if role in own for tenant in own[role].tenants})
 
-    @display(description="When (UTC)", ordering="at")
+    @display(description=_("When (UTC)"), ordering="at")
     def when(self, access: LogAccess) -> str:
         return f"{access.at:%Y-%m-%d %H:%M:%S}"
 
-    @display(description="Answer", ordering="status", label={"Shown": "success", "Refused": "danger"})
+    @display(description=_("Answer"), ordering="status", label=Coloured({"Shown": "success", "Refused": "danger"}))
     def outcome(self, access: LogAccess) -> str:
-        return "Refused" if access.refused else "Shown"
+        return gettext("Refused") if access.refused else gettext("Shown")

@@ -11,6 +11,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -19,7 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from accounts_app import people, services
 from accounts_app.admin.scoped import ReadOnlyHistory, TenantScoped
 from accounts_app.models import BusinessUnit, Tenant, TenantIdentity, User
-from core_app.admin import ReasonDialog, dialog_action
+from core_app.admin import Coloured, ReasonDialog, dialog_action
 
 
 @admin.register(Tenant)
@@ -30,9 +32,9 @@ class TenantAdmin(TenantScoped):
     readonly_fields = ("halted",)
     fields = ("name", "halted", "halted_reason", "entra_tenant_id", "key_vault_url", "publisher_prefix", "created_at")
 
-    @display(description="Provisioning", label={"Running": "success", "Halted": "danger"})
+    @display(description=_("Provisioning"), label=Coloured({"Running": "success", "Halted": "danger"}))
     def halted(self, tenant: Tenant) -> str:
-        return "Halted" if tenant.halted_reason else "Running"
+        return gettext("Halted") if tenant.halted_reason else gettext("Running")
 
 
 @admin.register(TenantIdentity)
@@ -62,7 +64,7 @@ class RevokeRoleDialog(ReasonDialog):
     """Asks which of the roles that a person holds, and why."""
 
     field_order = ("lost", "reason")
-    lost = forms.ChoiceField(label="Role", widget=UnfoldAdminSelectWidget)
+    lost = forms.ChoiceField(label=_("Role"), widget=UnfoldAdminSelectWidget)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,24 +100,31 @@ class UserAdmin(ReadOnlyHistory):
     actions_detail: ClassVar[tuple[str, ...]] = ("end_sessions", "revoke_role", "deactivate", "reactivate")
 
     @dialog_action(
-        label="Sign out everywhere",
+        label=_("Sign out everywhere"),
         icon="logout",
         form=ReasonDialog,
         offered=people.may_end_sessions,
-        explained="Every session of this person ends with their next click. They may sign in again.",
+        explained=_("Every session of this person ends with their next click. They may sign in again."),
     )
     def end_sessions(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self.run_verb(
-            request, object_id, people.end_sessions, "{} is signed out everywhere.", reason=form.cleaned_data["reason"]
+            request,
+            object_id,
+            people.end_sessions,
+            gettext("{} is signed out everywhere."),
+            reason=form.cleaned_data["reason"],
         )
 
     @dialog_action(
-        label="Take a role away",
+        label=_("Take a role away"),
         icon="remove_moderator",
         form=RevokeRoleDialog,
         offered=services.may_revoke_role,
-        explained="It stops counting with their next click. What an Entra group gives comes back with a new sign-in, "
-        "unless they leave the group or its mapping is ended (Roles by Entra group).",
+        explained=_(
+            "It stops counting with their next click. What an Entra group gives comes back with "
+            "a new sign-in, unless they leave the group or its mapping is ended (Roles by Entra "
+            "group)."
+        ),
     )
     def revoke_role(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         lost, reason = form.cleaned_data["lost"], form.cleaned_data["reason"]
@@ -123,45 +132,48 @@ class UserAdmin(ReadOnlyHistory):
         return self.run_verb(request, object_id, services.revoke_role, done, lost=lost, reason=reason)
 
     @dialog_action(
-        label="Deactivate",
+        label=_("Deactivate"),
         icon="person_off",
         form=ReasonDialog,
         offered=people.may_deactivate,
-        explained="They cannot sign in any more, their sessions end, and what they were to decide goes to others.",
+        explained=_("They cannot sign in any more, their sessions end, and what they were to decide goes to others."),
         variant=ActionVariant.DANGER,
     )
     def deactivate(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self.run_verb(
-            request, object_id, people.deactivate, "{} is deactivated.", reason=form.cleaned_data["reason"]
+            request, object_id, people.deactivate, gettext("{} is deactivated."), reason=form.cleaned_data["reason"]
         )
 
     @dialog_action(
-        label="Reactivate",
+        label=_("Reactivate"),
         icon="person_check",
         form=ReasonDialog,
         offered=people.may_reactivate,
-        explained="They may sign in again, with the roles they hold.",
+        explained=_("They may sign in again, with the roles they hold."),
     )
     def reactivate(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self.run_verb(
-            request, object_id, people.reactivate, "{} may sign in again.", reason=form.cleaned_data["reason"]
+            request, object_id, people.reactivate, gettext("{} may sign in again."), reason=form.cleaned_data["reason"]
         )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the visible people with their roles, in two queries."""
         return super().get_queryset(request).prefetch_related("groups")
 
-    @display(description="Account", label={"Active": "success", "Deactivated": "danger", "Service principal": "info"})
+    @display(
+        description=_("Account"),
+        label=Coloured({"Active": "success", "Deactivated": "danger", "Service principal": "info"}),
+    )
     def account(self, user: User) -> str:
         if not user.is_active:
-            return "Deactivated"
-        return "Service principal" if user.is_service_principal else "Active"
+            return gettext("Deactivated")
+        return gettext("Service principal") if user.is_service_principal else gettext("Active")
 
-    @display(description="Roles", label=True)
+    @display(description=_("Roles"), label=True)
     def roles(self, user: User) -> list[str]:
         return [group.name.removeprefix("ELM ") for group in user.groups.all()]
 
-    @display(description="Roles")
+    @display(description=_("Roles"))
     def held_roles(self, user: User) -> str:
         return format_html_join(mark_safe("<br>"), "{}", ((each,) for each in services.roles_of(user))) or "-"
 

@@ -11,6 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as noop
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -26,10 +29,10 @@ from accounts_app.admin.settings_form import (
     path_of,
 )
 from accounts_app.models import Tenant, TenantSettings
-from core_app.admin import VerbFormAdmin, dialog_action, readable
+from core_app.admin import Coloured, VerbFormAdmin, dialog_action, readable
 from core_app.errors import InvalidInputError
 
-PROPOSED, IN_FORCE, EARLIER, REFUSED = "Proposed", "In force", "Earlier", "Refused"
+PROPOSED, IN_FORCE, EARLIER, REFUSED = noop("Proposed"), noop("In force"), noop("Earlier"), noop("Refused")
 _LIST = "admin:accounts_app_tenantsettings_changelist"
 _PAGE = "admin:accounts_app_tenantsettings_change"
 
@@ -59,8 +62,8 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
                 )
             },
         ),
-        ("What changes with this version", {"fields": ("changed",)}),
-        ("All of this version, defaults included", {"fields": ("differences", "together", "by_zone")}),
+        (_("What changes with this version"), {"fields": ("changed",)}),
+        (_("All of this version, defaults included"), {"fields": ("differences", "together", "by_zone")}),
     )
     actions_detail: ClassVar[tuple[str, ...]] = ("confirm", "reject")
 
@@ -142,59 +145,64 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
     def _proposed_for(self, request: HttpRequest) -> Tenant:
         tenant = self._tenant(request)
         if tenant is None:
-            raise PermissionDenied("Settings are proposed by a Governance Lead of the tenant that the address names.")
+            raise PermissionDenied(
+                gettext("Settings are proposed by a Governance Lead of the tenant that the address names.")
+            )
         return tenant
 
     # What the second person does
 
     @dialog_action(
-        label="Confirm",
+        label=_("Confirm"),
         icon="check",
         form=ConfirmSettingsDialog,
         offered=services.may_confirm_settings,
-        explained="These settings come into force. Runs and requests already under way keep the version they have.",
+        explained=_("These settings come into force. Runs and requests already under way keep the version they have."),
         variant=ActionVariant.SUCCESS,
     )
     def confirm(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self.run_verb(request, object_id, services.confirm_settings, "{} are in force.")
+        return self.run_verb(request, object_id, services.confirm_settings, gettext("{} are in force."))
 
     @dialog_action(
-        label="Refuse",
+        label=_("Refuse"),
         icon="close",
         form=RejectSettingsDialog,
         offered=services.may_reject_settings,
-        explained="The settings in force stay. Who proposed these may take them back in the same way.",
+        explained=_("The settings in force stay. Who proposed these may take them back in the same way."),
         variant=ActionVariant.DANGER,
     )
     def reject(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self.run_verb(
-            request, object_id, services.reject_settings, "{} are refused.", reason=form.cleaned_data["reason"]
+            request, object_id, services.reject_settings, gettext("{} are refused."), reason=form.cleaned_data["reason"]
         )
 
     # Columns
 
-    @display(description="Status", label={PROPOSED: "warning", IN_FORCE: "success", EARLIER: "", REFUSED: "danger"})
+    @display(
+        description=_("Status"),
+        label=Coloured({PROPOSED: "warning", IN_FORCE: "success", EARLIER: "", REFUSED: "danger"}),
+    )
     def status(self, row: TenantSettings) -> str:
         if row.is_open:
-            return PROPOSED
+            return gettext(PROPOSED)
         if row.rejected_at:
             return REFUSED
-        return IN_FORCE if row.version == row.version_in_force else EARLIER  # type: ignore[attr-defined]
+        return gettext(IN_FORCE if row.version == row.version_in_force else EARLIER)  # type: ignore[attr-defined]
 
-    @display(description="Before and after")
+    @display(description=_("Before and after"))
     def changed(self, row: TenantSettings) -> str:
         return readable(services.settings_changes(row))
 
-    @display(description="Unlike the defaults")
+    @display(description=_("Unlike the defaults"))
     def differences(self, row: TenantSettings) -> str:
         return readable(row.values)
 
-    @display(description="For the whole tenant")
+    @display(description=_("For the whole tenant"))
     def together(self, row: TenantSettings) -> str:
         values = tenant_settings.by_path(tenant_settings.parse(row.version, row.values))
         return readable({name: kind.in_words(values[name]) for name, kind in tenant_settings.TOGETHER.items()})
 
-    @display(description="For each zone")
+    @display(description=_("For each zone"))
     def by_zone(self, row: TenantSettings) -> str:
         values = tenant_settings.by_path(tenant_settings.parse(row.version, row.values))
         rows = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib.auth.models import Group
+from django.utils.translation import gettext
 from guardian.shortcuts import assign_perm, remove_perm
 
 from accounts_app.models import BusinessUnit, BusinessUnitUserObjectPermission, Tenant, TenantUserObjectPermission, User
@@ -152,9 +153,12 @@ def _grant_by_hand(user: User, wanted: HeldRole, by: User | None, said: str) -> 
     if by is not None:
         _require_another_lead(by, user, tenant)
     elif wanted.role != Role.GOVERNANCE_LEAD or holders_of_tenant(wanted.role, tenant).exists():
-        raise PermissionRefused(f"Name the {Role.GOVERNANCE_LEAD} of {tenant} who answers for it.")
+        raise PermissionRefused(
+            gettext("Name the %(governance_lead)s of %(tenant)s who answers for it.")
+            % {"governance_lead": Role.GOVERNANCE_LEAD, "tenant": tenant}
+        )
     if not _give(user, wanted, person(by) if by else SYSTEM, said):
-        raise DomainError(f"{user} is {wanted} already.")
+        raise DomainError(gettext("%(user)s is %(wanted)s already.") % {"user": user, "wanted": wanted})
     return user
 
 
@@ -175,7 +179,7 @@ def revoke_role(user_id: UUID, lost: HeldRole, *, by: User, reason: str) -> User
 def _revoke_by_hand(user: User, lost: HeldRole, by: User, said: str) -> User:
     _require_another_lead(by, user, _locked(lost))
     if not _take(user, lost, person(by), said):
-        raise DomainError(f"{user} is not {lost}.")
+        raise DomainError(gettext("%(user)s is not %(lost)s.") % {"user": user, "lost": lost})
     return user
 
 
@@ -186,9 +190,14 @@ def may_revoke_role(by: User, user: User) -> bool:
 
 def _require_another_lead(by: User, user: User, tenant: Tenant) -> None:
     if not governs(by, tenant):
-        raise PermissionRefused(f"Roles in {tenant} are given and taken away by its {Role.GOVERNANCE_LEAD}s.")
+        raise PermissionRefused(
+            gettext("Roles in %(tenant)s are given and taken away by its %(governance_lead)ss.")
+            % {"tenant": tenant, "governance_lead": Role.GOVERNANCE_LEAD}
+        )
     if by.person_key == user.person_key:
-        raise PermissionRefused(f"Another {Role.GOVERNANCE_LEAD} has to change your roles.")
+        raise PermissionRefused(
+            gettext("Another %(governance_lead)s has to change your roles.") % {"governance_lead": Role.GOVERNANCE_LEAD}
+        )
 
 
 @transactional
@@ -196,9 +205,11 @@ def _give(user: User, wanted: HeldRole, by: Actor, because: str) -> bool:
     tenant = _locked(wanted)
     user = User.objects.get(pk=user.pk)
     if user.tenant_id not in (None, tenant.pk):
-        raise DomainError(f"{user} belongs to another tenant, and a role counts in one's own alone.")
+        raise DomainError(
+            gettext("%(user)s belongs to another tenant, and a role counts in one's own alone.") % {"user": user}
+        )
     if user.is_service_principal and wanted.role != Role.ADMIN:
-        raise DomainError(f"{user} is a service principal, which holds no role of people.")
+        raise DomainError(gettext("%(user)s is a service principal, which holds no role of people.") % {"user": user})
     if _holds(user, wanted):
         return False
     if wanted.permission:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from accounts_app import tenant_settings
 from accounts_app.models import Tenant, TenantSettings, User
@@ -57,11 +58,11 @@ def propose_settings(
 def _why_not_now(tenant: Tenant, proposed: tenant_settings.Settings, based_on: int | None) -> str:
     in_force = settings_of(tenant)
     if waiting := tenant.settings.awaiting_a_second_person().first():
-        return f"{waiting} already wait for a second person; confirm or refuse them first."
+        return _("%(waiting)s already wait for a second person; confirm or refuse them first.") % {"waiting": waiting}
     if based_on not in (None, in_force.version):
-        return "Other settings have come into force meanwhile; open this form anew and change those."
+        return _("Other settings have come into force meanwhile; open this form anew and change those.")
     if not tenant_settings.changes(in_force, proposed):
-        return "Nothing differs from the settings in force."
+        return _("Nothing differs from the settings in force.")
     return ""
 
 
@@ -111,9 +112,9 @@ def _locked_proposal(settings_id: UUID, by: User) -> TenantSettings:
     require_settings_role(by, tenant)
     proposal = TenantSettings.objects.select_for_update(no_key=True).get(pk=settings_id)
     if proposal.confirmed_at:
-        raise DomainError(f"{proposal} are already confirmed.")
+        raise DomainError(_("%(proposal)s are already confirmed.") % {"proposal": proposal})
     if proposal.rejected_at:
-        raise DomainError(f"{proposal} are already refused; propose them again.")
+        raise DomainError(_("%(proposal)s are already refused; propose them again.") % {"proposal": proposal})
     return proposal
 
 
@@ -130,7 +131,9 @@ def _record_settings(action: Action, proposal: TenantSettings, by: User, **detai
 def require_settings_role(user: User, tenant: Tenant) -> None:
     """Raise PermissionRefused unless the person governs the tenant."""
     if not governs(user, tenant):
-        raise PermissionRefused(f"Settings of {tenant} are changed by its ELM Governance Leads.")
+        raise PermissionRefused(
+            _("Settings of %(tenant)s are changed by its ELM Governance Leads.") % {"tenant": tenant}
+        )
 
 
 def may_confirm_settings(user: User, proposal: TenantSettings) -> bool:

@@ -13,7 +13,9 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
@@ -24,11 +26,11 @@ from core_app.errors import DomainError, InvalidInputError, PermissionRefused, S
 
 def dialog_action(
     *,
-    label: str,
+    label: str | Promise,
     icon: str,
     form: type,
     offered: Callable[[Any, Any], bool],
-    explained: str = "",
+    explained: str | Promise = "",
     variant: ActionVariant = ActionVariant.DEFAULT,
 ) -> Callable[[Callable[..., HttpResponse]], Any]:
     """Make a button on a row's page that opens a dialog and acts on its POST only (style guide, trap T4).
@@ -50,7 +52,9 @@ def dialog_action(
         def guarded(self: ActingAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
             row = self.visible(request, object_id)
             if request.method != "POST" and not offered(request.user, row):
-                raise PermissionDenied(f"{label}: this is not offered to you for {row} now.")
+                raise PermissionDenied(
+                    _("%(label)s: this is not offered to you for %(row)s now.") % {"label": label, "row": row}
+                )
             return shown(self, request, object_id=object_id)
 
         guarded.offered = offered  # type: ignore[attr-defined]
@@ -61,7 +65,7 @@ def dialog_action(
 
 def page_action(
     *,
-    label: str,
+    label: str | Promise,
     icon: str,
     offered: Callable[[Any, Any], bool],
     variant: ActionVariant = ActionVariant.DEFAULT,
@@ -84,7 +88,9 @@ def page_action(
         def guarded(self: ActingAdmin, request: HttpRequest, object_id: str) -> HttpResponseBase:
             row = self.visible(request, object_id)
             if not offered(request.user, row):
-                raise PermissionDenied(f"{label}: this is not offered to you for {row}.")
+                raise PermissionDenied(
+                    _("%(label)s: this is not offered to you for %(row)s.") % {"label": label, "row": row}
+                )
             return shown(self, request, object_id=object_id)
 
         guarded.offered = offered  # type: ignore[attr-defined]
@@ -113,7 +119,7 @@ class ActingAdmin(ModelAdmin):
         if anew or key not in seen:
             seen[key] = self.get_object(request, unquote(str(object_id))) if self.has_view_permission(request) else None
         if seen[key] is None:
-            raise Http404(f"There is no such {self.opts.verbose_name} here.")
+            raise Http404(_("There is no such %(verbose_name)s here.") % {"verbose_name": self.opts.verbose_name})
         return seen[key]
 
     def get_unfold_action(self, action: str) -> Any:

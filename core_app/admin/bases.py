@@ -13,6 +13,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import ForeignKey, JSONField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy
 from simple_history.admin import SimpleHistoryAdmin
 from simple_history.models import DeletedObject
 from simple_history.template_utils import HistoricalRecordContextHelper
@@ -36,7 +38,9 @@ class GovernedAdmin(ActingAdmin):
     show_facets = admin.ShowFacets.NEVER
     view_on_site = False
     allowed_lookups: ClassVar[tuple[str, ...]] = ()
-    nothing_here: ClassVar[str] = "Nothing has been recorded that your roles reach."  # what an empty list says
+    nothing_here: ClassVar[str | Promise] = gettext_lazy(
+        "Nothing has been recorded that your roles reach."
+    )  # what an empty list says
 
     # Rows
 
@@ -64,7 +68,9 @@ class GovernedAdmin(ActingAdmin):
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> NoReturn:
         """Refuse: 404 for what one may not see, 403 for the rest."""
-        raise PermissionDenied(f"{self.visible(request, object_id)} cannot be deleted; a record stays.")
+        raise PermissionDenied(
+            gettext("%(visible)s cannot be deleted; a record stays.") % {"visible": self.visible(request, object_id)}
+        )
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> None:
         """Keep no second log beside the provisioning log."""
@@ -74,7 +80,7 @@ class GovernedAdmin(ActingAdmin):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Answer 404: this model has no history of its own."""
-        raise Http404("This record has no history.")
+        raise Http404(gettext("This record has no history."))
 
     # Pages
 
@@ -198,12 +204,12 @@ class HistoryAdmin(GovernedAdmin, SimpleHistoryAdmin):
     ) -> HttpResponse:
         """Show a row as it was; the package would save what is posted here, so anything but reading is refused."""
         if request.method not in ("GET", "HEAD"):
-            raise PermissionDenied("History is for reading; nothing is changed here.")
+            raise PermissionDenied(gettext("History is for reading; nothing is changed here."))
         self.visible(request, object_id)
         try:
             UUID(version_id)
         except ValueError as error:
-            raise Http404("There is no such version.") from error
+            raise Http404(gettext("There is no such version.")) from error
         request.shows_history = True  # type: ignore[attr-defined]
         return super().history_form_view(request, object_id, version_id, extra_context)
 

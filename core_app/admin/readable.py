@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 
 def readable(value: Any) -> str:
@@ -24,7 +25,7 @@ def readable(value: Any) -> str:
             else format_html_join("", "<div>{}</div>", ([readable(item)] for item in value))
         )
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     return str(value)
 
 
@@ -54,4 +55,4 @@ def _columns(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _words(name: object) -> str:
-    return capfirst(str(name).replace("_", " "))
+    return _(capfirst(str(name).replace("_", " ")))

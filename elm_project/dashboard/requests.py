@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Q
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from core_app import clock
-from core_app.text import in_words, lasted
+from core_app.text import lasted, spoken
 from elm_project.dashboard.charts import Slice, slices_of
 from elm_project.dashboard.rows import visible
 from provisioning_app.admin.links import list_of, moment
@@ -103,7 +104,7 @@ def _bars(counted: Mapping[tuple[int, int], int]) -> list[Bar]:
 
     return [
         Bar(
-            in_words(state.label),
+            spoken(state.label),
             cell(state, 0, totals[state]),
             tuple(cell(state, zone, counted[state, zone]) for zone in Zone),
         )
@@ -115,7 +116,7 @@ def _bars(counted: Mapping[tuple[int, int], int]) -> list[Bar]:
 def _slices(counted: Mapping[tuple[int, int], int]) -> list[Slice]:
     sizes = {zone: sum(counted[state, zone] for state in State) for zone in Zone}
     return slices_of(
-        [(zone.label, rows, list_of(EnvironmentRequest, zone__exact=int(zone))) for zone, rows in sizes.items()]
+        [(_(zone.label), rows, list_of(EnvironmentRequest, zone__exact=int(zone))) for zone, rows in sizes.items()]
     )
 
 

@@ -10,6 +10,8 @@ from django.apps import apps
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -17,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts_app.admin import ReadOnlyHistory, scope_for
 from accounts_app.models import Tenant
-from core_app.admin import ConfirmDialog, dialog_action, readable, with_content
+from core_app.admin import Coloured, ConfirmDialog, dialog_action, readable, with_content
 from core_app.text import MAX_TEXT
 from evidence_app import reviews
 from evidence_app.models import AccessReview
@@ -33,7 +35,7 @@ class SignDialog(BaseDialogForm):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         required=False,
         max_length=MAX_TEXT,
-        help_text="Kept with the review and in the log. Where there are findings, say what becomes of each.",
+        help_text=_("Kept with the review and in the log. Where there are findings, say what becomes of each."),
     )
 
     def clean_statement(self) -> str:
@@ -45,7 +47,7 @@ class SignDialog(BaseDialogForm):
 
 @admin.register(AccessReview)
 class AccessReviewAdmin(ReadOnlyHistory):
-    nothing_here = "No review yet: take one with Review access on a tenant's page."
+    nothing_here = _("No review yet: take one with Review access on a tenant's page.")
     list_display = ("tenant", "of_quarter", "taken_at", "verdict", "signed_by", "signed_at")
     list_display_links = ("tenant", "of_quarter")
     list_select_related = ("tenant", "signed_by")
@@ -78,9 +80,9 @@ class AccessReviewAdmin(ReadOnlyHistory):
                 )
             },
         ),
-        ("Findings", {"fields": ("findings", "notes")}),
-        ("What each role may do to each table", {"fields": ("privileges", "grants")}),
-        ("What the database itself enforces", {"fields": ("triggers", "database_rights", "policies")}),
+        (_("Findings"), {"fields": ("findings", "notes")}),
+        (_("What each role may do to each table"), {"fields": ("privileges", "grants")}),
+        (_("What the database itself enforces"), {"fields": ("triggers", "database_rights", "policies")}),
     )
     actions_detail: ClassVar[tuple[str, ...]] = ("sign",)
 
@@ -90,11 +92,11 @@ class AccessReviewAdmin(ReadOnlyHistory):
         return Q(tenant__in={tenant for role in self.viewing_roles() if role in own for tenant in own[role].tenants})
 
     @dialog_action(
-        label="Sign",
+        label=_("Sign"),
         icon="signature",
         form=SignDialog,
         offered=reviews.may_sign,
-        explained="You confirm that you have looked at who may do what in this tenant.",
+        explained=_("You confirm that you have looked at who may do what in this tenant."),
         variant=ActionVariant.PRIMARY,
     )
     def sign(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -103,42 +105,42 @@ class AccessReviewAdmin(ReadOnlyHistory):
             request,
             object_id,
             lambda: reviews.sign(row.pk, by=request.user, statement=statement),  # type: ignore[arg-type]
-            done="The review is signed.",
+            done=gettext("The review is signed."),
         )
 
-    @display(description="Result", ordering="ok", label={"As expected": "success", "Findings": "danger"})
+    @display(description=_("Result"), ordering="ok", label=Coloured({"As expected": "success", "Findings": "danger"}))
     def verdict(self, review: AccessReview) -> str:
-        return "As expected" if review.ok else "Findings"
+        return gettext("As expected") if review.ok else gettext("Findings")
 
-    @display(description="Quarter", ordering="taken_at")
+    @display(description=_("Quarter"), ordering="taken_at")
     def of_quarter(self, review: AccessReview) -> str:
         return review.quarter
 
-    @display(description="Differences")
+    @display(description=_("Differences"))
     def findings(self, review: AccessReview) -> str:
-        return readable(review.document["findings"]) if review.document["findings"] else "none"
+        return readable(review.document["findings"]) if review.document["findings"] else gettext("none")
 
-    @display(description="Worth knowing")
+    @display(description=_("Worth knowing"))
     def notes(self, review: AccessReview) -> str:
         return readable(review.document["notes"])
 
-    @display(description="By table and role")
+    @display(description=_("By table and role"))
     def privileges(self, review: AccessReview) -> str:
         return readable(list(_by_table(review.document["tables"])))
 
-    @display(description="Grants of rows")
+    @display(description=_("Grants of rows"))
     def grants(self, review: AccessReview) -> str:
         return _listed(review, "grants", lambda each: each)
 
-    @display(description="Triggers")
+    @display(description=_("Triggers"))
     def triggers(self, review: AccessReview) -> str:
         return _listed(review, "triggers", lambda each: {"table": each["table"], **_compared(each)})
 
-    @display(description="Who may write into append-only tables")
+    @display(description=_("Who may write into append-only tables"))
     def database_rights(self, review: AccessReview) -> str:
         return _listed(review, "database_rights", _right)
 
-    @display(description="Policies that keep tenants apart")
+    @display(description=_("Policies that keep tenants apart"))
     def policies(self, review: AccessReview) -> str:
         return _listed(review, "policies", lambda each: each)
 
@@ -146,7 +148,7 @@ class AccessReviewAdmin(ReadOnlyHistory):
 def _listed(review: AccessReview, part: str, row: Callable[[dict[str, Any]], dict[str, Any]]) -> str:
     if part not in review.document:
         return "not looked at when this review was taken"
-    return readable([row(each) for each in review.document[part]]) if review.document[part] else "none"
+    return readable([row(each) for each in review.document[part]]) if review.document[part] else gettext("none")
 
 
 def _right(each: dict[str, Any]) -> dict[str, str]:
@@ -185,11 +187,11 @@ class ReviewedTenantAdmin(ProvisionedTenantAdmin):
     actions_detail: ClassVar[tuple[str, ...]] = (*ProvisionedTenantAdmin.actions_detail, "review_access")
 
     @dialog_action(
-        label="Review access",
+        label=_("Review access"),
         icon="verified_user",
         form=ConfirmDialog,
         offered=reviews.may_review,
-        explained="What every role may do is compared with what it should; the result is kept, to be signed.",
+        explained=_("What every role may do is compared with what it should; the result is kept, to be signed."),
     )
     def review_access(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         done = "Access in {} is reviewed; sign the result under Access reviews."

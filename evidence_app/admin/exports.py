@@ -54,7 +54,7 @@ class ExportForm(forms.Form):
 class ExportingTenantAdmin(ReviewedTenantAdmin):
     actions_detail: ClassVar[tuple[str, ...]] = (*ReviewedTenantAdmin.actions_detail, "export_evidence")
 
-    @page_action(label="Export evidence", icon="download", offered=may_export)
+    @page_action(label=gettext_lazy("Export evidence"), icon="download", offered=may_export)
     def export_evidence(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         tenant = self.visible(request, object_id)
         quarters = quarters_of(tenant)

@@ -52,7 +52,7 @@ class PeriodForm(forms.Form):
 class QuestioningTenantAdmin(ExportingTenantAdmin):
     actions_detail: ClassVar[tuple[str, ...]] = (*ExportingTenantAdmin.actions_detail, "questions")
 
-    @page_action(label="Examiner's questions", icon="quiz", offered=may_export)
+    @page_action(label=gettext_lazy("Examiner's questions"), icon="quiz", offered=may_export)
     def questions(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         tenant = self.visible(request, object_id)
         said = request.POST if request.method == "POST" else request.GET

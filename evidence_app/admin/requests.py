@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from audit_app import keys
 from core_app.admin import page_action
@@ -27,7 +28,7 @@ from requests_app.models import EnvironmentRequest
 class EvidencedRequestAdmin(ProvisionedRequestAdmin):
     actions_detail: ClassVar[tuple[str, ...]] = (*ProvisionedRequestAdmin.actions_detail, "evidence_package")
 
-    @page_action(label="Evidence package", icon="folder_zip", offered=may_export_request)
+    @page_action(label=gettext_lazy("Evidence package"), icon="folder_zip", offered=may_export_request)
     def evidence_package(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         row = self.visible(request, object_id)
         if request.method != "POST" or "package" not in request.POST:

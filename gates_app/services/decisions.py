@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import User
 from core_app import clock
 from core_app.errors import DomainError, StaleContentError
@@ -55,9 +57,12 @@ def decide(
     require_eligible(by, gate, stage)
     comment = clean(comment)
     if outcome == Outcome.REJECT and not has_content(comment):
-        raise DomainError("A rejection needs a comment that tells the requester why.")
+        raise DomainError(_("A rejection needs a comment that tells the requester why."))
     if stage is None and outcome == Outcome.APPROVE:
-        raise DomainError(f"{gate.subject} is approved by policy when its objection window ends; you can only object.")
+        raise DomainError(
+            _("%(subject)s is approved by policy when its objection window ends; you can only object.")
+            % {"subject": gate.subject}
+        )
     if content_hash != gate.content_hash:
         raise StaleContentError(f"{gate.subject} has changed since it was shown to you. Read it again and then decide.")
     decision = Decision.objects.create(
@@ -93,7 +98,7 @@ def approve_by_policy(gate_id: UUID, *, policy_version: str) -> Decision:
     require_open(gate)
     now = clock.now()
     if gate.level != Level.L1 or gate.undo_until is None or now < gate.undo_until:
-        raise DomainError(f"{gate.subject} is not approved by policy yet.")
+        raise DomainError(_("%(subject)s is not approved by policy yet.") % {"subject": gate.subject})
     decision = Decision.objects.create(
         gate=gate,
         outcome=Outcome.APPROVE,
@@ -116,7 +121,9 @@ def assign(gate_id: UUID, *, to: User) -> Stage:
     require_open(gate)
     stage = current_stage(gate)
     if stage is None:
-        raise DomainError(f"{gate.subject} has no stage to assign; it is approved by policy.")
+        raise DomainError(
+            _("%(subject)s has no stage to assign; it is approved by policy.") % {"subject": gate.subject}
+        )
     require_eligible(to, gate, stage)
     stage.assigned_to = to
     stage.save(update_fields=["assigned_to"])

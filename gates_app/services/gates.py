@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import BusinessUnit, User
 from accounts_app.roles import Role
 from core_app import clock
@@ -80,7 +82,10 @@ def locked(gate_id: UUID) -> Gate:
 def require_open(gate: Gate) -> None:
     """Raise DomainError unless a gate still waits for a decision."""
     if gate.status != GateStatus.OPEN:
-        raise DomainError(f"{gate.subject} is already decided: {gate.get_status_display().lower()}.")
+        raise DomainError(
+            _("%(subject)s is already decided: %(get_status_display)s.")
+            % {"subject": gate.subject, "get_status_display": gate.get_status_display().lower()}
+        )
 
 
 def close(gate_id: UUID) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from core_app import clock
 from core_app.errors import DomainError
 from gates_app.models import Stage
@@ -22,7 +24,9 @@ def pause(gate_id: UUID) -> Stage:
     require_open(gate)
     stage = current_stage(gate)
     if stage is None:
-        raise DomainError(f"{gate.subject} has no stage that could wait; object, and say what is missing.")
+        raise DomainError(
+            _("%(subject)s has no stage that could wait; object, and say what is missing.") % {"subject": gate.subject}
+        )
     if stage.paused_at is None:
         stage.paused_at = clock.now()
         stage.save(update_fields=["paused_at"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from accounts_app.admin import TenantReach
 from core_app import clock
-from core_app.admin import ReadOnlyAdmin
+from core_app.admin import Coloured, ReadOnlyAdmin
 from microsoft_cloud.endpoints import Service
 from provisioning_app.models import CircuitBreaker
 
@@ -24,7 +26,7 @@ SERVICES: dict[str, str] = {
 
 @admin.register(CircuitBreaker)
 class CircuitBreakerAdmin(TenantReach, ReadOnlyAdmin):
-    nothing_here = "Every service of Microsoft has answered well: no run has had to wait for one."
+    nothing_here = gettext_lazy("Every service of Microsoft has answered well: no run has had to wait for one.")
     list_display = ("service_name", "tenant", "state", "failures", "opened_at", "opened_until", "reason")
     list_select_related = ("tenant",)
     readonly_fields = ("service_name", "state")
@@ -42,12 +44,15 @@ class CircuitBreakerAdmin(TenantReach, ReadOnlyAdmin):
     list_filter = ("service",)
     ordering = ("tenant__name", "service")
 
-    @display(description="Service", ordering="service")
+    @display(description=gettext_lazy("Service"), ordering="service")
     def service_name(self, breaker: CircuitBreaker) -> str:
         return SERVICES.get(breaker.service, breaker.service)
 
-    @display(description="Status", label={"Closed": "success", "Open": "danger", "Next run tries": "warning"})
+    @display(
+        description=gettext_lazy("Status"),
+        label=Coloured({"Closed": "success", "Open": "danger", "Next run tries": "warning"}),
+    )
     def state(self, breaker: CircuitBreaker) -> str:
         if breaker.opened_until is None:
-            return "Closed"
-        return "Open" if breaker.opened_until > clock.now() else "Next run tries"
+            return _("Closed")
+        return _("Open") if breaker.opened_until > clock.now() else _("Next run tries")

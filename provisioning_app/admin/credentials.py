@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -13,7 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts_app.admin import TenantIdentityAdmin, TenantScoped
 from accounts_app.models import TenantIdentity
-from core_app.admin import dialog_action
+from core_app.admin import Coloured, dialog_action
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
 from provisioning_app.admin.steps import proved
@@ -31,7 +33,7 @@ class RotationDialog(BaseDialogForm):
         choices=[("", "The kind it has now"), *TenantIdentity.Kind.choices],
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="A certificate is recommended for production.",
+        help_text=_("A certificate is recommended for production."),
     )
 
 
@@ -41,7 +43,7 @@ class RotatedIdentityAdmin(TenantIdentityAdmin):
     fieldsets = (
         (None, {"fields": ("display_name", "purpose", "tenant", "client_id")}),
         (
-            "Credential in force",
+            _("Credential in force"),
             {
                 "fields": (
                     "kind",
@@ -60,11 +62,11 @@ class RotatedIdentityAdmin(TenantIdentityAdmin):
     actions_detail = ("rotate",)
 
     @dialog_action(
-        label="Rotate",
+        label=_("Rotate"),
         icon="key",
         form=RotationDialog,
         offered=may_rotate,
-        explained="A new credential is added and proved by a whole preflight; only then is the old one revoked.",
+        explained=_("A new credential is added and proved by a whole preflight; only then is the old one revoked."),
         variant=ActionVariant.PRIMARY,
     )
     def rotate(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -73,22 +75,22 @@ class RotatedIdentityAdmin(TenantIdentityAdmin):
             request,
             object_id,
             lambda: services.rotate_credential(row.tenant_id, row.purpose, by=request.user, kind=kind),  # type: ignore[arg-type]
-            done=f"The credential of {row} is being rotated.",
+            done=gettext("The credential of %(row)s is being rotated.") % {"row": row},
         )
 
-    @display(description="Rotation", label={"Due": "danger", "Age unknown": "warning"})
+    @display(description=_("Rotation"), label=Coloured({"Due": "danger", "Age unknown": "warning"}))
     def rotation_due(self, identity: TenantIdentity) -> str:
         left = days_left(identity)
         if left is None:
-            return "Age unknown"
-        return "Due" if is_due(identity) else f"in {left} days"
+            return gettext("Age unknown")
+        return gettext("Due") if is_due(identity) else gettext("in %(left)s days") % {"left": left}
 
-    @display(description="To be rotated by")
+    @display(description=_("To be rotated by"))
     def rotate_before(self, identity: TenantIdentity) -> str:
         until = rotate_by(identity)
-        return f"{until:%Y-%m-%d}" if until else "Unknown: rotate it once, then its dates are known."
+        return f"{until:%Y-%m-%d}" if until else gettext("Unknown: rotate it once, then its dates are known.")
 
-    @display(description="Latest rotations")
+    @display(description=_("Latest rotations"))
     def rotations(self, identity: TenantIdentity) -> str:
         latest = identity.rotations.select_related("identity").order_by("-started_at")[:5]
         return format_html_join(
@@ -98,7 +100,7 @@ class RotatedIdentityAdmin(TenantIdentityAdmin):
 
 @admin.register(RotationRecord)
 class RotationRecordAdmin(TenantScoped):
-    nothing_here = "No rotation yet: an operator starts one with Rotate on an identity's page."
+    nothing_here = _("No rotation yet: an operator starts one with Rotate on an identity's page.")
     list_display = ("identity", "kind", "state", "requested_by", "started_at", "error")
     list_select_related = ("identity", "requested_by")
     list_filter = (("tenant", admin.RelatedOnlyFieldListFilter), "stage", "kind", "started_at")
@@ -123,20 +125,22 @@ class RotationRecordAdmin(TenantScoped):
                 )
             },
         ),
-        ("New credential", {"fields": ("secret_name", "secret_version", "key_id", "expires_on", proved)}),
-        ("Old credential", {"fields": ("old_secret_version", "old_key_id")}),
-        ("In the log", {"fields": ("tenant", "id")}),
+        (_("New credential"), {"fields": ("secret_name", "secret_version", "key_id", "expires_on", proved)}),
+        (_("Old credential"), {"fields": ("old_secret_version", "old_key_id")}),
+        (_("In the log"), {"fields": ("tenant", "id")}),
     )
 
     @display(
-        description="Stage",
+        description=_("Stage"),
         ordering="stage",
-        label={
-            **{stage.label: "primary" for stage in RotationRecord.LIVE},
-            Stage.COMPLETED.label: "success",
-            Stage.WITHDRAWING.label: "warning",
-            Stage.ABANDONED.label: "danger",
-        },
+        label=Coloured(
+            {
+                **{str(stage.label): "primary" for stage in RotationRecord.LIVE},
+                Stage.COMPLETED.label: "success",
+                Stage.WITHDRAWING.label: "warning",
+                Stage.ABANDONED.label: "danger",
+            }
+        ),
     )
     def state(self, row: RotationRecord) -> str:
         return row.get_stage_display()

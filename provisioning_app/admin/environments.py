@@ -6,12 +6,14 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.html import format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from accounts_app.admin import ReadOnlyHistory
-from core_app.admin import ReadOnlyAdmin, ReasonDialog, dialog_action
+from core_app.admin import Coloured, ReadOnlyAdmin, ReasonDialog, dialog_action
 from provisioning_app import policy_gap, services
 from provisioning_app.admin.links import link_to, log_link
 from provisioning_app.choices import EnvironmentStatus
@@ -30,7 +32,7 @@ def policy_gap_table(environment: Environment) -> str:
 @admin.register(Environment)
 class EnvironmentAdmin(RequestScoped, ReadOnlyHistory):
     request_path = "request"
-    nothing_here = "No environment has been created yet."
+    nothing_here = _("No environment has been created yet.")
     list_display = ("display_name", "zone_badge", "state", "business_unit", "request", "created_at", "governed_at")
     list_select_related = ("business_unit", "request")
     list_filter = ("status", "zone", ("business_unit", admin.RelatedOnlyFieldListFilter), "created_at")
@@ -55,17 +57,17 @@ class EnvironmentAdmin(RequestScoped, ReadOnlyHistory):
                 )
             },
         ),
-        ("Policy gap", {"fields": ("created_at", "governed_at", "policy_gap")}),
-        ("At Microsoft", {"fields": ("url", "domain_name", "environment_id")}),
+        (_("Policy gap"), {"fields": ("created_at", "governed_at", "policy_gap")}),
+        (_("At Microsoft"), {"fields": ("url", "domain_name", "environment_id")}),
     )
     actions_detail = ("quarantine", "release")
 
     @dialog_action(
-        label="Quarantine",
+        label=_("Quarantine"),
         icon="block",
         form=ReasonDialog,
         offered=may_quarantine,
-        explained="It is listed for the operators, and nothing is tried on it until one of them releases it.",
+        explained=_("It is listed for the operators, and nothing is tried on it until one of them releases it."),
         variant=ActionVariant.DANGER,
     )
     def quarantine(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -74,15 +76,15 @@ class EnvironmentAdmin(RequestScoped, ReadOnlyHistory):
             request,
             object_id,
             lambda: services.quarantine(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=f"{row} is quarantined.",
+            done=gettext("%(row)s is quarantined.") % {"row": row},
         )
 
     @dialog_action(
-        label="Release",
+        label=_("Release"),
         icon="lock_open",
         form=ReasonDialog,
         offered=may_release,
-        explained="It belongs to its request again.",
+        explained=_("It belongs to its request again."),
         variant=ActionVariant.PRIMARY,
     )
     def release(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -91,37 +93,39 @@ class EnvironmentAdmin(RequestScoped, ReadOnlyHistory):
             request,
             object_id,
             lambda: services.release_quarantine(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=f"{row} is released.",
+            done=gettext("%(row)s is released.") % {"row": row},
         )
 
-    @display(description="Runs")
+    @display(description=_("Runs"))
     def runs(self, environment: Environment) -> str:
         found = ProvisioningRun.objects.filter(tenant=environment.tenant_id, environment_id=environment.environment_id)
         return format_html_join(
             ", ", "{}", ([link_to(run)] for run in found.select_related("request").order_by("attempt"))
         )
 
-    @display(description="Log")
+    @display(description=_("Log"))
     def log(self, environment: Environment) -> str:
         return log_link(environment.request_id)
 
-    @display(description="Seconds per control")
+    @display(description=_("Seconds per control"))
     def policy_gap(self, environment: Environment) -> str:
         return policy_gap_table(environment)
 
-    @display(description="Zone", ordering="zone", label=ZONE_COLOURS)
+    @display(description=_("Zone"), ordering="zone", label=ZONE_COLOURS)
     def zone_badge(self, environment: Environment) -> str:
         return environment.get_zone_display() or "-"
 
     @display(
-        description="Status",
+        description=_("Status"),
         ordering="status",
-        label={
-            EnvironmentStatus.PROVISIONING.label: "primary",
-            EnvironmentStatus.ACTIVE.label: "success",
-            EnvironmentStatus.QUARANTINED.label: "danger",
-            EnvironmentStatus.DELETED.label: "",
-        },
+        label=Coloured(
+            {
+                EnvironmentStatus.PROVISIONING.label: "primary",
+                EnvironmentStatus.ACTIVE.label: "success",
+                EnvironmentStatus.QUARANTINED.label: "danger",
+                EnvironmentStatus.DELETED.label: "",
+            }
+        ),
     )
     def state(self, environment: Environment) -> str:
         return environment.get_status_display()

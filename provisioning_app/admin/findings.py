@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from accounts_app.admin import RoleScoped
-from core_app.admin import ReadOnlyAdmin, ReasonDialog, dialog_action
+from core_app.admin import Coloured, ReadOnlyAdmin, ReasonDialog, dialog_action
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
 from provisioning_app.findings import may_resolve
@@ -19,7 +21,7 @@ from provisioning_app.models import Environment, ReconciliationFinding
 
 @admin.register(ReconciliationFinding)
 class ReconciliationFindingAdmin(RoleScoped, ReadOnlyAdmin):
-    nothing_here = "What is at Microsoft agrees with what is recorded here."
+    nothing_here = _("What is at Microsoft agrees with what is recorded here.")
     scope_path = "request"
     list_display = ("kind", "state", "detail", "request", "found_at", "last_seen_at")
     list_select_related = ("request",)
@@ -50,11 +52,11 @@ class ReconciliationFindingAdmin(RoleScoped, ReadOnlyAdmin):
     actions_detail = ("resolve",)
 
     @dialog_action(
-        label="Close",
+        label=_("Close"),
         icon="task_alt",
         form=ReasonDialog,
         offered=may_resolve,
-        explained="You have looked into it. What you found out is logged.",
+        explained=_("You have looked into it. What you found out is logged."),
         variant=ActionVariant.PRIMARY,
     )
     def resolve(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -63,14 +65,14 @@ class ReconciliationFindingAdmin(RoleScoped, ReadOnlyAdmin):
             request,
             object_id,
             lambda: services.resolve_finding(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=f"{row} is closed.",
+            done=gettext("%(row)s is closed.") % {"row": row},
         )
 
-    @display(description="Environment")
+    @display(description=_("Environment"))
     def environment(self, finding: ReconciliationFinding) -> str:
         known = Environment.objects.filter(tenant=finding.tenant_id, environment_id=finding.environment_id).first()
         return link_to(known) if known else finding.environment_id
 
-    @display(description="Status", label={"Open": "danger", "Resolved": "success"})
+    @display(description=_("Status"), label=Coloured({"Open": "danger", "Resolved": "success"}))
     def state(self, finding: ReconciliationFinding) -> str:
-        return "Resolved" if finding.resolved_at else "Open"
+        return gettext("Resolved") if finding.resolved_at else gettext("Open")

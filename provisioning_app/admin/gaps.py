@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from accounts_app.admin import ReadOnlyHistory
 from core_app import clock
+from core_app.admin import Coloured
 from provisioning_app.admin.steps import StepFilter, step_label
 from provisioning_app.models import Gap
 from requests_app.admin.scoped import RequestScoped
@@ -25,7 +28,7 @@ class OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Gap)
 class GapAdmin(RequestScoped, ReadOnlyHistory):
-    nothing_here = "Every control of every environment is applied."
+    nothing_here = gettext_lazy("Every control of every environment is applied.")
     scope_path = request_path = "request"
     list_display = ("request", step_label, "state", "age", "owner", "attempts", "reason")
     list_select_related = ("request", "run", "owner")
@@ -47,13 +50,17 @@ class GapAdmin(RequestScoped, ReadOnlyHistory):
         "next_at",
     )
 
-    @display(description="Status", label={"Open": "danger", "Closed": "success"})
+    @display(description=gettext_lazy("Status"), label=Coloured({"Open": "danger", "Closed": "success"}))
     def state(self, gap: Gap) -> str:
-        return "Closed" if gap.closed_at else "Open"
+        return _("Closed") if gap.closed_at else _("Open")
 
-    @display(description="Age", ordering="opened_at")
+    @display(description=gettext_lazy("Age"), ordering="opened_at")
     def age(self, gap: Gap) -> str:
         minutes = ((gap.closed_at or clock.now()) - gap.opened_at).total_seconds() / 60
         if minutes < 120:
-            return f"{minutes:.0f} min"
-        return f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 1440:.0f} days"
+            return _("%(minutes)s min") % {"minutes": f"{minutes:.0f}"}
+        return (
+            f"{minutes / 60:.0f} h"
+            if minutes < 48 * 60
+            else _("%(minutes)s days") % {"minutes": f"{minutes / 1440:.0f}"}
+        )

@@ -9,11 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from core_app.live import BACKGROUND
-from core_app.text import in_words
+from core_app.text import spoken
 from provisioning_app.admin.recovery import recovery_of
 from provisioning_app.models import ProvisioningRun
 from provisioning_app.progress import progress_of
 from requests_app.admin.summary import STATE_COLOURS
+from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
 
 EVERY_SECONDS: Final = 3
@@ -37,8 +38,8 @@ def live_run(
     return {
         "progress": progress,
         "row": row,
-        "state": in_words(row.get_state_display()),
-        "state_colour": STATE_COLOURS[in_words(row.get_state_display())],
+        "state": spoken(State(row.state).label),
+        "state_colour": STATE_COLOURS[spoken(State(row.state).label)],
         "recovery": recovery_of(row, run, request.user) if is_newest and not progress.is_live else None,  # type: ignore[arg-type]
         "sees_runs": request.user.has_perm("provisioning_app.view_provisioningrun"),
         "sees_proofs": request.user.has_perm("provisioning_app.view_steprecord"),

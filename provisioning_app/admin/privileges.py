@@ -5,6 +5,8 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -13,7 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from accounts_app.admin import TenantScoped
 from accounts_app.models import User
 from accounts_app.roles import Role
-from core_app.admin import ConfirmDialog, ReadOnlyInline, dialog_action, with_content
+from core_app.admin import Coloured, ConfirmDialog, ReadOnlyInline, dialog_action, with_content
 from core_app.text import MAX_TEXT
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
@@ -30,7 +32,7 @@ class DispositionDialog(BaseDialogForm):
     comment = forms.CharField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         max_length=MAX_TEXT,
-        help_text="Kept with the review; an examiner reads it.",
+        help_text=_("Kept with the review; an examiner reads it."),
     )
 
     def clean_comment(self) -> str:
@@ -55,14 +57,14 @@ class FindingInline(ReadOnlyInline):
     fields = readonly_fields = ("about", "expected", "observed", "disposition", "disposed_by", "comment")
     ordering = ("kind", "subject")
 
-    @display(description="Finding")
+    @display(description=_("Finding"))
     def about(self, finding: PrivilegeFinding) -> str:
         return link_to(finding)
 
 
 @admin.register(PrivilegeReview)
 class PrivilegeReviewAdmin(TenantScoped):
-    nothing_here = (
+    nothing_here = _(
         "No review yet: one begins every quarter by itself, or with Review service principal on a tenant's page."
     )
     list_display = ("tenant", "covers_from", "covers_until", "state", "signed_by", "signed_at")
@@ -73,11 +75,11 @@ class PrivilegeReviewAdmin(TenantScoped):
     actions_detail = ("sign",)
 
     @dialog_action(
-        label="Sign",
+        label=_("Sign"),
         icon="signature",
         form=ConfirmDialog,
         offered=may_sign,
-        explained="You confirm that every finding was looked at and that its disposition is right.",
+        explained=_("You confirm that every finding was looked at and that its disposition is right."),
         variant=ActionVariant.PRIMARY,
     )
     def sign(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -86,13 +88,13 @@ class PrivilegeReviewAdmin(TenantScoped):
             request,
             object_id,
             lambda: services.sign_review(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=f"The review {row} is signed.",
+            done=gettext("The review %(row)s is signed.") % {"row": row},
         )
 
     @display(
-        description="Status",
+        description=_("Status"),
         ordering="status",
-        label={Status.COLLECTING.label: "info", Status.OPEN.label: "warning", Status.SIGNED.label: "success"},
+        label=Coloured({Status.COLLECTING.label: "info", Status.OPEN.label: "warning", Status.SIGNED.label: "success"}),
     )
     def state(self, review: PrivilegeReview) -> str:
         return review.get_status_display()
@@ -109,11 +111,11 @@ class PrivilegeFindingAdmin(TenantScoped):
     actions_detail = ("dispose",)
 
     @dialog_action(
-        label="Dispose",
+        label=_("Dispose"),
         icon="rule",
         form=DispositionDialog,
         offered=may_dispose,
-        explained="Say what becomes of this finding; until the review is signed it may be changed.",
+        explained=_("Say what becomes of this finding; until the review is signed it may be changed."),
         variant=ActionVariant.PRIMARY,
     )
     def dispose(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -127,5 +129,5 @@ class PrivilegeFindingAdmin(TenantScoped):
                 disposition=said["disposition"],
                 comment=said["comment"],
             ),
-            done="The finding has its disposition.",
+            done=gettext("The finding has its disposition."),
         )

@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.text import slugify
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
@@ -42,11 +44,11 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
     )
 
     @dialog_action(
-        label="Retry",
+        label=_("Retry"),
         icon="restart_alt",
         form=RetryDialog,
         offered=may_retry,
-        explained="Provisioning goes on from the step that failed, as soon as a slot is free.",
+        explained=_("Provisioning goes on from the step that failed, as soon as a slot is free."),
         variant=ActionVariant.PRIMARY,
     )
     def retry(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -55,15 +57,17 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
             request,
             object_id,
             lambda: services.retry(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=f"{row} is tried again.",
+            done=gettext("%(row)s is tried again.") % {"row": row},
         )
 
     @dialog_action(
-        label="Attest",
+        label=_("Attest"),
         icon="fact_check",
         form=ReasonDialog,
         offered=lambda user, row: Choice.ATTEST in options(row, user),
-        explained="The failed step was done in the portal. It is read back first, and refused when something differs.",
+        explained=_(
+            "The failed step was done in the portal. It is read back first, and refused when something differs."
+        ),
     )
     def attest(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
@@ -71,15 +75,17 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
             request,
             object_id,
             lambda: services.attest(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=f"{row} was read back and goes on.",
+            done=gettext("%(row)s was read back and goes on.") % {"row": row},
         )
 
     @dialog_action(
-        label="Delete environment",
+        label=_("Delete environment"),
         icon="delete_forever",
         form=ReasonDialog,
         offered=lambda user, row: Choice.DELETE in options(row, user),
-        explained="The partial environment is deleted, unless somebody uses it by now; where that fails, quarantined.",
+        explained=_(
+            "The partial environment is deleted, unless somebody uses it by now; where that fails, quarantined."
+        ),
         variant=ActionVariant.DANGER,
     )
     def roll_back(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -88,7 +94,7 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
             request,
             object_id,
             lambda: services.initiate_rollback(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=f"The environment of {row} is being deleted.",
+            done=gettext("The environment of %(row)s is being deleted.") % {"row": row},
         )
 
     # How far it is

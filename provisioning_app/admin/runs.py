@@ -8,13 +8,15 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from accounts_app.admin import ReadOnlyHistory
 from accounts_app.models import User
-from core_app.admin import dialog_action
+from core_app.admin import Coloured, dialog_action
 from core_app.live import live
 from provisioning_app import plan, services
 from provisioning_app.admin.environments import policy_gap_table
@@ -30,13 +32,15 @@ from requests_app.permissions import may_retry
 
 _PROGRESS: Final = "provisioning_app_provisioningrun_progress"
 PARKED = "Parked"  # live, but at a step that this release does not know
-STATUS_COLOURS = {
-    RunStatus.QUEUED.label: "info",
-    RunStatus.RUNNING.label: "primary",
-    RunStatus.COMPLETED.label: "success",
-    RunStatus.FAILED.label: "danger",
-    PARKED: "warning",
-}
+STATUS_COLOURS = Coloured(
+    {
+        RunStatus.QUEUED.label: "info",
+        RunStatus.RUNNING.label: "primary",
+        RunStatus.COMPLETED.label: "success",
+        RunStatus.FAILED.label: "danger",
+        PARKED: "warning",
+    }
+)
 
 
 def may_retry_run(user: User, run: ProvisioningRun) -> bool:
@@ -46,7 +50,7 @@ def may_retry_run(user: User, run: ProvisioningRun) -> bool:
 
 @admin.register(ProvisioningRun)
 class ProvisioningRunAdmin(RequestScoped, ReadOnlyHistory):
-    nothing_here = "No run yet: a run begins when a request is approved and a slot is free."
+    nothing_here = _("No run yet: a run begins when a request is approved and a slot is free.")
     scope_path = request_path = "request"
     list_display = ("__str__", "state", "step_name", "waiting_for", "started_at", "finished_at")
     list_select_related = ("request",)
@@ -57,10 +61,13 @@ class ProvisioningRunAdmin(RequestScoped, ReadOnlyHistory):
     readonly_fields = ("step_name", "environment", "log", "policy_gap")
     fieldsets = (
         (None, {"fields": ("request", "attempt", "environment", "log", "error")}),
-        ("Times", {"fields": ("queued_at", "started_at", "creation_started_at", "finished_at", "next_at", "watch_at")}),
-        ("Policy gap", {"fields": ("policy_gap",)}),
         (
-            "At Microsoft",
+            _("Times"),
+            {"fields": ("queued_at", "started_at", "creation_started_at", "finished_at", "next_at", "watch_at")},
+        ),
+        (_("Policy gap"), {"fields": ("policy_gap",)}),
+        (
+            _("At Microsoft"),
             {
                 "classes": ("collapse",),
                 "fields": (
@@ -75,7 +82,7 @@ class ProvisioningRunAdmin(RequestScoped, ReadOnlyHistory):
             },
         ),
         (
-            "For troubleshooting",
+            _("For troubleshooting"),
             {
                 "classes": ("collapse",),
                 "fields": ("tenant", "plan_version", "settings_version", "step_facts", "step_deadline"),
@@ -109,11 +116,11 @@ class ProvisioningRunAdmin(RequestScoped, ReadOnlyHistory):
         return super().scoped(queryset, request).select_related("request__tenant", "request__business_unit")
 
     @dialog_action(
-        label="Retry",
+        label=_("Retry"),
         icon="restart_alt",
         form=RetryDialog,
         offered=may_retry_run,
-        explained="Provisioning goes on from the step that failed, as soon as a slot is free.",
+        explained=_("Provisioning goes on from the step that failed, as soon as a slot is free."),
         variant=ActionVariant.PRIMARY,
     )
     def retry(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -122,27 +129,27 @@ class ProvisioningRunAdmin(RequestScoped, ReadOnlyHistory):
             request,
             object_id,
             lambda: services.retry(row.request_id, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=f"{row.request} is tried again.",
+            done=gettext("%(request)s is tried again.") % {"request": row.request},
         )
 
-    @display(description="Status", ordering="status", label=STATUS_COLOURS)
+    @display(description=_("Status"), ordering="status", label=STATUS_COLOURS)
     def state(self, run: ProvisioningRun) -> str:
         is_parked = run.status in LIVE_STATUSES and not plan.knows(run.plan_version, run.step)
         return PARKED if is_parked else run.get_status_display()
 
-    @display(description="Step", ordering="step")
+    @display(description=_("Step"), ordering="step")
     def step_name(self, run: ProvisioningRun) -> str:
         return plan.label(run.plan_version, run.step)
 
-    @display(description="Environment")
+    @display(description=_("Environment"))
     def environment(self, run: ProvisioningRun) -> str:
         return link_to(environment_of(run))
 
-    @display(description="Log")
+    @display(description=_("Log"))
     def log(self, run: ProvisioningRun) -> str:
         return log_link(run.request_id)
 
-    @display(description="Seconds per control")
+    @display(description=_("Seconds per control"))
     def policy_gap(self, run: ProvisioningRun) -> str:
         found = environment_of(run)
-        return policy_gap_table(found) if found else "The environment has not been seen yet."
+        return policy_gap_table(found) if found else gettext("The environment has not been seen yet.")

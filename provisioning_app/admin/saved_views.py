@@ -32,7 +32,7 @@ PROVISIONING_VIEWS: Final[Mapping[str, SavedView]] = {
     "quarantined": SavedView(
         _("Quarantined"),
         _quarantined,
-        _("No environment of a request is quarantined."),
+        _("No environment of a request is quarantined. An operator quarantines one on its page."),
         "provisioning_app.view_environment",
     ),
 }

@@ -6,49 +6,54 @@ from typing import Any
 
 from django.contrib import admin
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import display
 
-from core_app.admin import ReadOnlyAdmin, ReadOnlyInline
+from core_app.admin import Coloured, ReadOnlyAdmin, ReadOnlyInline
 from provisioning_app import plan
 from provisioning_app.admin.links import link_to
 from provisioning_app.choices import StepOutcome
 from provisioning_app.models import Gap, RotationRecord, StepRecord
 from requests_app.admin.scoped import RequestScoped
 
-OUTCOME_COLOURS = {
-    StepOutcome.INTENDED.label: "primary",
-    StepOutcome.DONE.label: "success",
-    StepOutcome.WAITING.label: "info",
-    StepOutcome.FAILED.label: "danger",
-    StepOutcome.SKIPPED.label: "warning",
-}
+OUTCOME_COLOURS = Coloured(
+    {
+        StepOutcome.INTENDED.label: "primary",
+        StepOutcome.DONE.label: "success",
+        StepOutcome.WAITING.label: "info",
+        StepOutcome.FAILED.label: "danger",
+        StepOutcome.SKIPPED.label: "warning",
+    }
+)
 
 
 class StepFilter(admin.SimpleListFilter):
-    title = "step"
+    title = _("step")
     parameter_name = "step"
 
     def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
-        return list({step.key: step.label for steps in plan.PLANS.values() for step in steps}.items())
+        return list(
+            {step.key: plan.label(version, step.key) for version, steps in plan.PLANS.items() for step in steps}.items()
+        )
 
     def queryset(self, request, queryset):  # type: ignore[no-untyped-def]
         return queryset.filter(step=self.value()) if self.value() else queryset
 
 
-@display(description="Step", ordering="step")
+@display(description=_("Step"), ordering="step")
 def step_label(row: StepRecord | Gap) -> str:
     """Return the step's name for people."""
     return plan.label(row.run.plan_version, row.step)
 
 
-@display(description="Took")
+@display(description=_("Took"))
 def took(record: StepRecord) -> str:
     """Return how long the attempt took."""
     return f"{(record.ended_at - record.began_at).total_seconds():.0f} s" if record.ended_at else "-"
 
 
-@display(description="Read back")
+@display(description=_("Read back"))
 def proved(record: StepRecord | RotationRecord) -> str:
     """Return what was read back, as a table: before, desired, after."""
     has_before = any(proof["before"] for proof in record.proof)
@@ -56,7 +61,7 @@ def proved(record: StepRecord | RotationRecord) -> str:
     return render_to_string("provisioning_app/proof.html", context) if record.proof else "-"
 
 
-@display(description="Read back, or why it failed")
+@display(description=_("Read back, or why it failed"))
 def found(record: StepRecord) -> str:
     """Return what the attempt came to; the settings themselves stand with the steps above and on the attempt's page."""
     settings = len(record.proof)
@@ -69,7 +74,7 @@ class StepInline(ReadOnlyInline):
     fields = readonly_fields = ("opened", "attempt", "outcome", "began_at", took, found)
     ordering = ("began_at", "id")
 
-    @display(description="Step")
+    @display(description=_("Step"))
     def opened(self, record: StepRecord) -> str:
         return link_to(record, step_label(record))
 
@@ -89,6 +94,6 @@ class StepRecordAdmin(RequestScoped, ReadOnlyAdmin):
     fields = ("run", step_label, "attempt", "outcome", "began_at", "ended_at", took, "error", proved, "lease_token")
     readonly_fields = (step_label, took, proved)
 
-    @display(description="Outcome", ordering="outcome", label=OUTCOME_COLOURS)
+    @display(description=_("Outcome"), ordering="outcome", label=OUTCOME_COLOURS)
     def result(self, record: StepRecord) -> str:
         return record.get_outcome_display()

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
@@ -33,11 +35,11 @@ class ProvisionedTenantAdmin(TenantAdmin):
     actions_detail: ClassVar[tuple[str, ...]] = ("resume", "start_review")
 
     @dialog_action(
-        label="Resume",
+        label=_("Resume"),
         icon="play_arrow",
         form=ReasonDialog,
         offered=may_resume,
-        explained="Approved requests of this tenant are provisioned again.",
+        explained=_("Approved requests of this tenant are provisioned again."),
         variant=ActionVariant.PRIMARY,
     )
     def resume(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -46,15 +48,15 @@ class ProvisionedTenantAdmin(TenantAdmin):
             request,
             object_id,
             lambda: services.resume(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=f"Provisioning in {row} goes on.",
+            done=gettext("Provisioning in %(row)s goes on.") % {"row": row},
         )
 
     @dialog_action(
-        label="Review service principal",
+        label=_("Review service principal"),
         icon="policy",
         form=ConfirmDialog,
         offered=may_start_review,
-        explained="What the service principals hold and did is compared with what they should; you hear the result.",
+        explained=_("What the service principals hold and did is compared with what they should; you hear the result."),
     )
     def start_review(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         row = self.visible(request, object_id)
@@ -62,7 +64,7 @@ class ProvisionedTenantAdmin(TenantAdmin):
             request,
             object_id,
             lambda: services.start_review(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=f"The privileges in {row} are being reviewed.",
+            done=gettext("The privileges in %(row)s are being reviewed.") % {"row": row},
         )
 
 

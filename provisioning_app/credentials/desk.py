@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from accounts_app.cloud import cloud_as, identity_with, workload_vault
 from accounts_app.models import TenantIdentity
 from core_app import clock
@@ -82,7 +84,9 @@ class Desk:
         """
         found = self.staged()
         if found is None:
-            raise NotYetError(f"Key Vault has no {self.record.staging_name} of this rotation.")
+            raise NotYetError(
+                _("Key Vault has no %(staging_name)s of this rotation.") % {"staging_name": self.record.staging_name}
+            )
         return found
 
     def add_and_stage(self, fence: Callable[[], None]) -> Secret:
@@ -129,7 +133,10 @@ class Desk:
             )
         current = self.reader.get_secret(self.record.secret_name)
         if current.tags.get(KEY_TAG) != self.record.key_id:
-            raise NotYetError(f"Key Vault still hands out another version of {self.record.secret_name}.")
+            raise NotYetError(
+                _("Key Vault still hands out another version of %(secret_name)s.")
+                % {"secret_name": self.record.secret_name}
+            )
         return current
 
     def _is_current(self) -> bool:
@@ -146,7 +153,7 @@ class Desk:
             NotYetError: the new one is not on the application, or an old one still is.
         """
         if self.application().credential(self.record.key_id) is None:
-            raise NotYetError("The new credential is not listed on the application; the old one stays.")
+            raise NotYetError(_("The new credential is not listed on the application; the old one stays."))
         self._remove(self._outdated, fence)
 
     def withdraw(self, fence: Callable[[], None]) -> None:
@@ -178,7 +185,7 @@ class Desk:
             fence()
             self.applications.remove(self.client_id, credential)
         if unwanted and (left := which(self.application())):
-            raise NotYetError(f"{len(left)} credential(s) that were removed are still listed.")
+            raise NotYetError(_("%(len)s credential(s) that were removed are still listed.") % {"len": len(left)})
 
     def in_force(self) -> InForce | None:
         """Return which of the application's credentials Key Vault hands out now; None where it has none.
@@ -196,8 +203,12 @@ class Desk:
         if len(found) > 1:
             names = ", ".join(f"{item.key_id} ({item.display_name or 'no name'})" for item in found)
             raise DomainError(
-                f"Which credential of {self.identity} is in Key Vault cannot be told; it may be any of: {names}. "
-                "Remove those that nobody uses in the Entra admin center, then rotate again."
+                _(
+                    "Which credential of %(identity)s is in Key Vault cannot be told; it may be any of: "
+                    "%(names)s. Remove those that nobody uses in the Entra admin center, then rotate "
+                    "again."
+                )
+                % {"identity": self.identity, "names": names}
             )
         if not found:
             return InForce("", current.version, None, current.expires_on)
@@ -247,7 +258,10 @@ def rotation_identity(identity: TenantIdentity) -> TenantIdentity:
     found = rows.filter(tenant=identity.tenant_id, purpose=TenantIdentity.Purpose.ROTATION).first()
     if found is None:
         raise DomainError(
-            f"{identity.tenant} has no rotation identity. Register one with "
-            f'manage.py register_service_principal --tenant "{identity.tenant}" --purpose rotation --client-id …'
+            _(
+                "%(tenant)s has no rotation identity. Register one with manage.py "
+                'register_service_principal --tenant "%(tenant)s" --purpose rotation --client-id …'
+            )
+            % {"tenant": identity.tenant}
         )
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import Tenant, TenantIdentity, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
@@ -27,4 +29,7 @@ def require(user: User, tenant: Tenant, what: str, *roles: Role) -> None:
     """
     if not holds(user, tenant, *roles):
         named = " or ".join(str(role) for role in roles)
-        raise PermissionRefused(f"{what} in {tenant} needs the role {named} for the tenant.")
+        raise PermissionRefused(
+            _("%(what)s in %(tenant)s needs the role %(named)s for the tenant.")
+            % {"what": what, "tenant": tenant, "named": named}
+        )

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import Tenant, TenantIdentity, User
 from accounts_app.roles import Role
 from audit_app.actions import Action
@@ -46,7 +48,7 @@ def start_review(tenant_id: UUID, *, by: User | None) -> PrivilegeReview:
     if by is not None:
         require(by, tenant, "Starting a privilege review", Role.OPERATOR, Role.GOVERNANCE_LEAD)
     if unsigned := tenant.privilege_reviews.exclude(status=Status.SIGNED).first():
-        raise DomainError(f"The review {unsigned} is not signed yet; sign it first.")
+        raise DomainError(_("The review %(unsigned)s is not signed yet; sign it first.") % {"unsigned": unsigned})
     last = tenant.privilege_reviews.order_by("-covers_until").first()
     now = clock.now()
     review = PrivilegeReview.objects.create(
@@ -115,11 +117,17 @@ def dispose(finding_id: UUID, *, by: User, disposition: str, comment: str) -> Pr
     review = _locked(finding.review_id)
     require(by, tenant, "Disposing of a finding", Role.OPERATOR, Role.GOVERNANCE_LEAD)
     if review.status != Status.OPEN:
-        raise DomainError(f"The review {review} is {review.get_status_display().lower()}; nothing is disposed of now.")
+        raise DomainError(
+            _("The review %(review)s is %(get_status_display)s; nothing is disposed of now.")
+            % {"review": review, "get_status_display": review.get_status_display().lower()}
+        )
     if disposition not in Disposition:
-        raise DomainError(f"{disposition} is no disposition; choose {', '.join(Disposition)}.")
+        raise DomainError(
+            _("%(disposition)s is no disposition; choose %(all)s.")
+            % {"disposition": disposition, "all": ", ".join(Disposition)}
+        )
     if not has_content(comment):
-        raise DomainError("Say why; an examiner reads it.")
+        raise DomainError(_("Say why; an examiner reads it."))
     finding.disposition, finding.comment = disposition, clean(comment)
     finding.disposed_by, finding.disposed_at = by, clock.now()
     _log(Action.PRIVILEGE_FINDING_DISPOSED, review, by, _as_details(finding))
@@ -139,12 +147,18 @@ def sign(review_id: UUID, *, by: User) -> PrivilegeReview:
     review = _locked(review_id)
     require(by, tenant, "Signing a privilege review", Role.GOVERNANCE_LEAD)
     if review.status != Status.OPEN:
-        raise DomainError(f"The review {review} is {review.get_status_display().lower()}; only an open one is signed.")
+        raise DomainError(
+            _("The review %(review)s is %(get_status_display)s; only an open one is signed.")
+            % {"review": review, "get_status_display": review.get_status_display().lower()}
+        )
     findings = list(review.findings.select_related("disposed_by"))
     if open_ones := [finding for finding in findings if not finding.disposition]:
-        raise DomainError(f"{len(open_ones)} finding(s) have no disposition yet, first: {open_ones[0]}.")
+        raise DomainError(
+            _("%(len)s finding(s) have no disposition yet, first: %(open_ones)s.")
+            % {"len": len(open_ones), "open_ones": open_ones[0]}
+        )
     if any(finding.disposed_by and finding.disposed_by.person_key == by.person_key for finding in findings):
-        raise PermissionRefused("A review is signed by somebody who disposed of none of its findings.")
+        raise PermissionRefused(_("A review is signed by somebody who disposed of none of its findings."))
     review.status, review.signed_by, review.signed_at = Status.SIGNED, by, clock.now()
     details = {
         "from": _day(review.covers_from),

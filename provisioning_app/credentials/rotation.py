@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from django.utils.translation import gettext as _
 
 from accounts_app.models import TenantIdentity, User
 from accounts_app.roles import Role
@@ -57,14 +58,27 @@ def rotate(tenant_id: UUID, purpose: str, *, by: User | None, kind: str = "") ->
         require(by, tenant, "Rotating a credential", Role.OPERATOR)
     identity = tenant.identities.filter(purpose=purpose).first()
     if identity is None:
-        raise DomainError(f"{tenant} has no identity for the purpose {purpose}; register one first.")
+        raise DomainError(
+            _("%(tenant)s has no identity for the purpose %(purpose)s; register one first.")
+            % {"tenant": tenant, "purpose": purpose}
+        )
     if kind and kind not in TenantIdentity.Kind:
-        raise DomainError(f"{kind} is no kind of credential; choose {' or '.join(TenantIdentity.Kind)}.")
+        raise DomainError(
+            _("%(kind)s is no kind of credential; choose %(all)s.")
+            % {"kind": kind, "all": " or ".join(TenantIdentity.Kind)}
+        )
     rotation_identity(identity)
     if running := identity.rotations.filter(stage__in=RotationRecord.LIVE).first():
         raise DomainError(
-            f"{identity} is being rotated since {running.started_at:%Y-%m-%d %H:%M} UTC "
-            f"({running.get_stage_display().lower()}); wait until that has ended."
+            _(
+                "%(identity)s is being rotated since %(started_at)s UTC (%(get_stage_display)s); "
+                "wait until that has ended."
+            )
+            % {
+                "identity": identity,
+                "started_at": f"{running.started_at:%Y-%m-%d %H:%M}",
+                "get_stage_display": running.get_stage_display().lower(),
+            }
         )
     now = database_clock.now()
     row = RotationRecord(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from accounts_app.cloud import forget_secret
 from accounts_app.models import TenantIdentity
@@ -63,7 +64,7 @@ def _bring_into_force(claim: Claim, desk: Desk) -> None:
 def _revoke(claim: Claim, desk: Desk) -> None:
     """Revoke the old credential, which only a proved successor allows, and log the rotation."""
     if desk.record.proved_at is None:
-        raise DomainError("The old credential is not revoked before the new one is proved.")
+        raise DomainError(_("The old credential is not revoked before the new one is proved."))
     desk.revoke_old(claim.renew)
     desk.forget_staged()
     with transaction.atomic():

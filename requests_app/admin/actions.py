@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
@@ -75,11 +77,13 @@ class RequestActions(GovernedAdmin):
     )
 
     @dialog_action(
-        label="Submit",
+        label=_("Submit"),
         icon="send",
         form=ConfirmDialog,
         offered=may_submit,
-        explained="The security group is looked up, the request goes to those who decide; its fields are then fixed.",
+        explained=_(
+            "The security group is looked up, the request goes to those who decide; its fields are then fixed."
+        ),
         variant=ActionVariant.PRIMARY,
     )
     def submit(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -90,102 +94,118 @@ class RequestActions(GovernedAdmin):
             found = directory.look_up(row) if may_submit(user, row) else directory.Directory()  # type: ignore[arg-type]
             services.submit(row.pk, by=user, directory=found)  # type: ignore[arg-type]
 
-        return self.act(request, object_id, verb, done=f"{row} is submitted.")
+        return self.act(request, object_id, verb, done=gettext("%(row)s is submitted.") % {"row": row})
 
     @dialog_action(
-        label="Withdraw",
+        label=_("Withdraw"),
         icon="undo",
         form=ConfirmDialog,
         offered=may_withdraw,
-        explained="The request ends here; it cannot be taken up again. You can always make a new one.",
+        explained=_("The request ends here; it cannot be taken up again. You can always make a new one."),
     )
     def withdraw(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self.run_verb(request, object_id, services.withdraw, "{} is withdrawn.")
+        return self.run_verb(request, object_id, services.withdraw, gettext("{} is withdrawn."))
 
     @dialog_action(
-        label="Approve",
+        label=_("Approve"),
         icon="check",
         form=DecisionDialog,
         offered=may_decide_stage,
-        explained="Your decision binds to the request as this page shows it.",
+        explained=_("Your decision binds to the request as this page shows it."),
         variant=ActionVariant.SUCCESS,
     )
     def approve(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._decide(request, form, object_id, Outcome.APPROVE, "Your approval is recorded.")
 
     @dialog_action(
-        label="Reject",
+        label=_("Reject"),
         icon="close",
         form=RefusalDialog,
         offered=may_decide_stage,
-        explained="The request ends here. Say why, so that the requester knows what to change.",
+        explained=_("The request ends here. Say why, so that the requester knows what to change."),
         variant=ActionVariant.DANGER,
     )
     def reject(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._decide(request, form, object_id, Outcome.REJECT, "Your rejection is recorded.")
 
     @dialog_action(
-        label="Object",
+        label=_("Object"),
         icon="front_hand",
         form=RefusalDialog,
         offered=may_object,
-        explained="Without an objection it is approved by policy when its window ends. An objection rejects it.",
+        explained=_("Without an objection it is approved by policy when its window ends. An objection rejects it."),
         variant=ActionVariant.DANGER,
     )
     def object_to(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._decide(request, form, object_id, Outcome.REJECT, "Your objection is recorded.")
 
     @dialog_action(
-        label="Claim",
+        label=_("Claim"),
         icon="person_raised_hand",
         form=ConfirmDialog,
         offered=may_claim,
-        explained="You become the person this stage is assigned to.",
+        explained=_("You become the person this stage is assigned to."),
     )
     def claim(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self.run_verb(request, object_id, services.assign, "{} is assigned to you.", to=request.user)
+        return self.run_verb(request, object_id, services.assign, gettext("{} is assigned to you."), to=request.user)
 
     @dialog_action(
-        label="Reassign",
+        label=_("Reassign"),
         icon="forward",
         form=ReassignDialog,
         offered=may_decide_stage,
-        explained="Somebody else who may decide is asked instead, and told.",
+        explained=_("Somebody else who may decide is asked instead, and told."),
     )
     def reassign(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         chosen = form.cleaned_data["person"]
-        return self.run_verb(request, object_id, services.assign, f"{{}} is assigned to {chosen}.", to=chosen)
+        return self.run_verb(
+            request,
+            object_id,
+            services.assign,
+            gettext("{} is assigned to %(chosen)s.") % {"chosen": chosen},
+            to=chosen,
+        )
 
     @dialog_action(
-        label="Share",
+        label=_("Share"),
         icon="share",
         form=ShareDialog,
         offered=may_share,
-        explained="A colleague may read this request from now on.",
+        explained=_("A colleague may read this request from now on."),
     )
     def share(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         reader = form.cleaned_data["person"]
-        return self.run_verb(request, object_id, services.share, f"{{}} is shared with {reader}.", reader=reader)
+        return self.run_verb(
+            request,
+            object_id,
+            services.share,
+            gettext("{} is shared with %(reader)s.") % {"reader": reader},
+            reader=reader,
+        )
 
     @dialog_action(
-        label="Stop sharing",
+        label=_("Stop sharing"),
         icon="person_remove",
         form=UnshareDialog,
         offered=may_unshare,
-        explained="They cannot read this request any more, unless a role of theirs reaches it.",
+        explained=_("They cannot read this request any more, unless a role of theirs reaches it."),
     )
     def unshare(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         reader = form.cleaned_data["reader"]
         return self.run_verb(
-            request, object_id, services.unshare, f"{{}} is no longer shared with {reader}.", reader=reader
+            request,
+            object_id,
+            services.unshare,
+            gettext("{} is no longer shared with %(reader)s.") % {"reader": reader},
+            reader=reader,
         )
 
     @dialog_action(
-        label="Place legal hold",
+        label=_("Place legal hold"),
         icon="gavel",
         form=HoldDialog,
         offered=may_hold,
-        explained="Until it is released nothing of the request is deleted, nor is its environment rolled back.",
+        explained=_("Until it is released nothing of the request is deleted, nor is its environment rolled back."),
     )
     def place_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         row, said = self.visible(request, object_id), form.cleaned_data
@@ -193,15 +213,15 @@ class RequestActions(GovernedAdmin):
             request,
             object_id,
             lambda: services.place_hold(row.pk, by=request.user, matter=said["matter"], reason=said["reason"]),  # type: ignore[arg-type]
-            done=f"{row} is under legal hold for {said['matter']}.",
+            done=gettext("%(row)s is under legal hold for %(said)s.") % {"row": row, "said": said["matter"]},
         )
 
     @dialog_action(
-        label="Release legal hold",
+        label=_("Release legal hold"),
         icon="lock_open",
         form=ReleaseDialog,
         offered=may_release_now,
-        explained="What belongs to the request is then kept as long as the retention of its zone says.",
+        explained=_("What belongs to the request is then kept as long as the retention of its zone says."),
     )
     def release_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         row, said = self.visible(request, object_id), form.cleaned_data
@@ -209,7 +229,8 @@ class RequestActions(GovernedAdmin):
             request,
             object_id,
             lambda: services.release_hold(said["hold"].pk, by=request.user, reason=said["reason"]),  # type: ignore[arg-type]
-            done=f"{row} is released from the legal hold for {said['hold'].matter}.",
+            done=gettext("%(row)s is released from the legal hold for %(matter)s.")
+            % {"row": row, "matter": said["hold"].matter},
         )
 
     def _decide(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -27,7 +28,7 @@ class DecisionDialog(BaseDialogForm):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         required=False,
         max_length=MAX_TEXT,
-        help_text="Kept with the decision; the requester reads it.",
+        help_text=_("Kept with the decision; the requester reads it."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -54,7 +55,7 @@ class HoldDialog(ReasonDialog):
     matter = forms.CharField(
         widget=UnfoldAdminTextInputWidget,
         max_length=LONGEST_MATTER,
-        help_text="The case or examination, by its number or name.",
+        help_text=_("The case or examination, by its number or name."),
     )
     field_order = ("matter", "reason")
 

@@ -23,7 +23,7 @@ from accounts_app.admin import ReadOnlyHistory
 from accounts_app.models import User
 from accounts_app.scope import prefixed
 from accounts_app.services import settings_of
-from core_app.admin import ConfirmDialog, GovernedAdmin, dialog_action, page_action, readable
+from core_app.admin import Coloured, ConfirmDialog, GovernedAdmin, dialog_action, page_action, readable
 from core_app.errors import InvalidInputError, PermissionRefused
 from core_app.text import MAX_TEXT
 from gates_app import services as gates
@@ -41,7 +41,7 @@ from requests_app.policies.classification import classify
 from requests_app.staging import staged_plan
 from requests_app.zones import governance_of
 
-STATUS_COLOURS = {"Open": "warning", "Lowered": "success", "Stays": "danger", "Taken back": ""}
+STATUS_COLOURS = Coloured({"Open": "warning", "Lowered": "success", "Stays": "danger", "Taken back": ""})
 _STATUS = {
     GateStatus.OPEN: "Open",
     GateStatus.APPROVED: "Lowered",
@@ -76,7 +76,7 @@ class DisputePage(GovernedAdmin):
 
     actions_detail: ClassVar[tuple[str, ...]] = ("dispute",)
 
-    @page_action(label="Dispute the zone", icon="balance", offered=may_dispute)
+    @page_action(label=gettext_lazy("Dispute the zone"), icon="balance", offered=may_dispute)
     def dispute(self, request: HttpRequest, object_id: str) -> HttpResponse:
         row: EnvironmentRequest = self.visible(request, object_id)
         governance = governance_of(row)
@@ -134,7 +134,7 @@ class LoweringDialog(RefusalDialog):
 
 @admin.register(ZoneDispute)
 class ZoneDisputeAdmin(ReadOnlyHistory):
-    nothing_here = "No zone was disputed in what your roles reach."
+    nothing_here = gettext_lazy("No zone was disputed in what your roles reach.")
     list_display = ("request", "by_the_rules", "asked_for", "requester", "opened_at", "status", "closed_at")
     list_select_related = ("request__requester", "gate")
     list_filter = ("classified_zone", "wanted_zone", "opened_at")
@@ -193,33 +193,35 @@ class ZoneDisputeAdmin(ReadOnlyHistory):
         return items
 
     @dialog_action(
-        label="Lower the zone",
+        label=gettext_lazy("Lower the zone"),
         icon="south",
         form=LoweringDialog,
         offered=may_decide_dispute,
-        explained="The zone that was asked for holds for these very answers. Say why the rules get this case wrong.",
+        explained=gettext_lazy(
+            "The zone that was asked for holds for these very answers. Say why the rules get this case wrong."
+        ),
         variant=ActionVariant.PRIMARY,
     )
     def lower(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._decide(request, form, object_id, Outcome.APPROVE, "The zone is lowered.")
 
     @dialog_action(
-        label="Keep the zone",
+        label=gettext_lazy("Keep the zone"),
         icon="block",
         form=RefusalDialog,
         offered=may_decide_dispute,
-        explained="The zone stays as the rules say. Tell the requester why.",
+        explained=gettext_lazy("The zone stays as the rules say. Tell the requester why."),
         variant=ActionVariant.DANGER,
     )
     def keep(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._decide(request, form, object_id, Outcome.REJECT, "The zone stays as it is.")
 
     @dialog_action(
-        label="Take back",
+        label=gettext_lazy("Take back"),
         icon="undo",
         form=ConfirmDialog,
         offered=may_take_back,
-        explained="The draft can be changed and submitted again, in the zone that the rules ask for.",
+        explained=gettext_lazy("The draft can be changed and submitted again, in the zone that the rules ask for."),
     )
     def take_back(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         row = self.visible(request, object_id)
@@ -227,7 +229,7 @@ class ZoneDisputeAdmin(ReadOnlyHistory):
             request,
             object_id,
             lambda: services.withdraw_dispute(row.pk, by=request.user),  # type: ignore[arg-type]
-            done="The dispute is taken back.",
+            done=_("The dispute is taken back."),
         )
 
     def _decide(
@@ -246,15 +248,15 @@ class ZoneDisputeAdmin(ReadOnlyHistory):
 
         return self.act(request, object_id, verb, done=done, typed={"comment": said["comment"]})
 
-    @display(description="By the rules", ordering="classified_zone", label=ZONE_COLOURS)
+    @display(description=gettext_lazy("By the rules"), ordering="classified_zone", label=ZONE_COLOURS)
     def by_the_rules(self, dispute: ZoneDispute) -> str:
         return dispute.get_classified_zone_display()
 
-    @display(description="Asked for", ordering="wanted_zone", label=ZONE_COLOURS)
+    @display(description=gettext_lazy("Asked for"), ordering="wanted_zone", label=ZONE_COLOURS)
     def asked_for(self, dispute: ZoneDispute) -> str:
         return dispute.get_wanted_zone_display()
 
-    @display(description="Answers at the time")
+    @display(description=gettext_lazy("Answers at the time"))
     def answered(self, dispute: ZoneDispute) -> str:
         columns = {field.name: field for field in EnvironmentRequest._meta.concrete_fields}
         return readable(
@@ -264,11 +266,11 @@ class ZoneDisputeAdmin(ReadOnlyHistory):
             }
         )
 
-    @display(description="Requester", ordering="request__requester")
+    @display(description=gettext_lazy("Requester"), ordering="request__requester")
     def requester(self, dispute: ZoneDispute) -> str:
         return str(dispute.request.requester)
 
-    @display(description="Status", ordering="gate__status", label=STATUS_COLOURS)
+    @display(description=gettext_lazy("Status"), ordering="gate__status", label=STATUS_COLOURS)
     def status(self, dispute: ZoneDispute) -> str:
         return _STATUS[GateStatus(dispute.gate.status)]
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from gates_app.admin import GateAdmin
@@ -26,7 +27,7 @@ class RequestGateAdmin(GateAdmin):
         shared = EnvironmentRequest.objects.filter(pk__in=shared_for(request), gate__isnull=False)
         return super().reached(request) | Q(pk__in=shared.values("gate"))
 
-    @display(description="Request")
+    @display(description=_("Request"))
     def decided_request(self, gate: Gate) -> str:
         disputed = Q(pk__in=ZoneDispute.objects.filter(gate=gate).values("request"))
         row = EnvironmentRequest.objects.filter(Q(gate=gate) | disputed).first()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from accounts_app.admin import ReadOnlyHistory
+from core_app.admin import Coloured
 from requests_app.admin.scoped import RequestScoped
 from requests_app.models import LegalHold
 
@@ -15,7 +18,7 @@ class InForceFilter(admin.SimpleListFilter):
     parameter_name = "is"
 
     def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
-        return [("in_force", "In force"), ("released", "Released")]
+        return [("in_force", _("In force")), ("released", _("Released"))]
 
     def queryset(self, request, queryset):  # type: ignore[no-untyped-def]
         return queryset.filter(released_at__isnull=self.value() == "in_force") if self.value() else queryset
@@ -23,7 +26,7 @@ class InForceFilter(admin.SimpleListFilter):
 
 @admin.register(LegalHold)
 class LegalHoldAdmin(RequestScoped, ReadOnlyHistory):
-    nothing_here = "No request that you may see has ever been under legal hold."
+    nothing_here = gettext_lazy("No request that you may see has ever been under legal hold.")
     scope_path = request_path = "request"
     list_display = ("request", "matter", "status", "placed_by", "placed_at", "released_by", "released_at")
     list_display_links = ("request", "matter")
@@ -45,6 +48,6 @@ class LegalHoldAdmin(RequestScoped, ReadOnlyHistory):
         "tenant",
     )
 
-    @display(description="Status", label={"In force": "danger", "Released": "success"})
+    @display(description=gettext_lazy("Status"), label=Coloured({"In force": "danger", "Released": "success"}))
     def status(self, hold: LegalHold) -> str:
-        return "Released" if hold.released_at else "In force"
+        return _("Released") if hold.released_at else _("In force")

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from accounts_app.admin import RoleScoped, name_actors, scope_for
@@ -30,11 +31,11 @@ class ProvisioningLogAdmin(RoleScoped, ProvisioningLogScreen):
         name_actors(listed.result_list)
         return listed
 
-    @display(description="Actor", ordering="actor")
+    @display(description=_("Actor"), ordering="actor")
     def acted_by(self, entry: ProvisioningLog) -> str:
         return str(entry.actor_name)  # type: ignore[attr-defined]
 
-    @display(description="Actor")
+    @display(description=_("Actor"))
     def acted_by_in_full(self, entry: ProvisioningLog) -> str:
         name_actors([entry])
         name = str(entry.actor_name)  # type: ignore[attr-defined]

@@ -11,13 +11,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from accounts_app.admin import name_actors
 from accounts_app.models import BusinessUnit
 from accounts_app.roles import Role
 from core_app.admin import HistoryAdmin, VerbFormAdmin, rendered_late
-from core_app.text import in_words
+from core_app.text import spoken
 from requests_app import services
 from requests_app.admin.actions import RequestActions
 from requests_app.admin.disputes import DisputePage
@@ -26,13 +28,14 @@ from requests_app.admin.scoped import visible_for
 from requests_app.admin.summary import STATE_COLOURS, ZONE_COLOURS, summary_of
 from requests_app.admin.thread import ThreadActions, may_answer, thread_of
 from requests_app.approvals.admin import ApprovalPages
+from requests_app.choices import State
 from requests_app.fields import COLUMNS, NEW, Tab, writable
 from requests_app.forms import FORM, NewRequestForm, RequestForm
 from requests_app.guided.admin import GuidedForm
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import creation_refusal, may_edit
 
-AUDIT: Final = "Audit Trail"
+AUDIT: Final = _("Audit Trail")
 MOST_ENTRIES: Final = 200  # of the log, on the page of a request
 _ASKED_FOR: Final = writable(Role.REQUESTER, NEW)
 # Field → what the page shows of it
@@ -47,7 +50,9 @@ _SHOWN: Final = {column.name: column.name for column in COLUMNS if column.tab} |
 class EnvironmentRequestAdmin(
     VerbFormAdmin, GuidedForm, ApprovalPages, RequestActions, DisputePage, ThreadActions, HistoryAdmin
 ):
-    nothing_here = "There are no requests that you may see."
+    nothing_here = _(
+        "There are no requests that you may see. They stand here as soon as somebody asks for an environment."
+    )
     saved_views: ClassVar[Mapping[str, SavedView]] = SAVED_VIEWS
     form = RequestForm
     list_display = (
@@ -121,7 +126,9 @@ class EnvironmentRequestAdmin(
         """Return the form's tabs; a new request has only those that are filled in."""
         columns = [column for column in COLUMNS if obj is not None or column.name in _ASKED_FOR]
         filled = [(tab, [_SHOWN[column.name] for column in columns if column.tab == tab]) for tab in Tab]
-        tabs: list[Any] = [(str(tab), {"classes": ["tab"], "fields": names}) for tab, names in filled if names]
+        tabs: list[Any] = [
+            (gettext(tab.value), {"classes": ["tab"], "fields": names}) for tab, names in filled if names
+        ]
         if obj is None:
             tabs[0][1]["fields"].append(FORM)
         elif request.user.has_perm("audit_app.view_provisioninglog"):
@@ -159,7 +166,8 @@ class EnvironmentRequestAdmin(
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Preselect nothing: what the zone follows from is said by the requester, not left standing."""
-        nothing = "As the answers say" if db_field.name == "raised_zone" else "Choose one"
+        is_raised = db_field.name == "raised_zone"
+        nothing = gettext("As the answers say") if is_raised else gettext("Choose one")
         kwargs["choices"] = db_field.get_choices(include_blank=True, blank_choice=[("", nothing)])
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
@@ -187,7 +195,7 @@ class EnvironmentRequestAdmin(
             context["row"] = fresh
             context["thread"] = thread_of(fresh)
             context["is_asked"] = may_answer(request.user, fresh)  # type: ignore[arg-type]
-            context["state"] = in_words(fresh.get_state_display())
+            context["state"] = spoken(State(fresh.state).label)
             context["state_colour"] = STATE_COLOURS[context["state"]]
             context["zone_colour"] = ZONE_COLOURS[fresh.get_zone_display()]
         return super().render_change_form(request, context, *args, **kwargs)
@@ -201,18 +209,18 @@ class EnvironmentRequestAdmin(
 
     # Columns
 
-    @display(description="Number", ordering="number")
+    @display(description=_("Number"), ordering="number")
     def numbered(self, request: EnvironmentRequest) -> str:
         return request.request_number
 
-    @display(description="Zone", ordering="zone", label=ZONE_COLOURS)
+    @display(description=_("Zone"), ordering="zone", label=ZONE_COLOURS)
     def zone_badge(self, row: EnvironmentRequest) -> str:
         return row.get_zone_display()
 
-    @display(description="State", ordering="state", label=STATE_COLOURS)
+    @display(description=_("State"), ordering="state", label=STATE_COLOURS)
     def state_badge(self, row: EnvironmentRequest) -> str:
-        return in_words(row.get_state_display())
+        return spoken(State(row.state).label)
 
-    @display(description="Automatic flags")
+    @display(description=_("Automatic flags"))
     def flags(self, row: EnvironmentRequest) -> str:
-        return ", ".join(row.flags) or "none"
+        return ", ".join(row.flags) or gettext("none")

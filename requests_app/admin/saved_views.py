@@ -102,15 +102,41 @@ def _overdue(request: HttpRequest) -> Q:
 
 # Key in the address → the view: the seed's, in its order, then ours
 SAVED_VIEWS: dict[str, SavedView] = {
-    "mine": SavedView(_("My Requests"), _mine, _("You have not asked for an environment yet.")),
-    "pending-mine": SavedView(_("Pending My Approval"), _pending_my_approval, _("Nothing waits for your decision.")),
-    "pending": SavedView(_("All Pending"), _all_pending, _("No request waits for a decision.")),
-    "provisioning": SavedView(_("Provisioning in Progress"), _provisioning, _("Nothing is being provisioned now.")),
-    "failed": SavedView(_("Failed Requests"), _failed, _("No request has failed.")),
-    "completed": SavedView(
-        _("Completed This Month"), _completed_this_month, _("Nothing was completed this month yet.")
+    "mine": SavedView(
+        _("My Requests"),
+        _mine,
+        _("You have not asked for an environment yet. New request leads you through a few questions."),
     ),
-    "overdue": SavedView(_("Overdue"), _overdue, _("No decision is overdue.")),
+    "pending-mine": SavedView(
+        _("Pending My Approval"),
+        _pending_my_approval,
+        _("Nothing waits for your decision. You are told when something does."),
+    ),
+    "pending": SavedView(
+        _("All Pending"),
+        _all_pending,
+        _("No request waits for a decision. One stands here as soon as it is submitted."),
+    ),
+    "provisioning": SavedView(
+        _("Provisioning in Progress"),
+        _provisioning,
+        _("Nothing is being provisioned now. A run begins when a request is approved and a slot is free."),
+    ),
+    "failed": SavedView(
+        _("Failed Requests"),
+        _failed,
+        _("No request has failed. One that does stays here until it is retried or rolled back."),
+    ),
+    "completed": SavedView(
+        _("Completed This Month"),
+        _completed_this_month,
+        _("Nothing was completed this month yet. What was completed earlier stands under All."),
+    ),
+    "overdue": SavedView(
+        _("Overdue"),
+        _overdue,
+        _("No decision is overdue. One is when its stage stays open for longer than the settings allow."),
+    ),
 }
 
 

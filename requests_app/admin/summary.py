@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from accounts_app.services import settings_of
+from core_app.admin import Coloured
 from core_app.text import in_words
 from gates_app.models import Stage
 from requests_app.choices import State
@@ -19,21 +21,23 @@ from requests_app.staging import staged_plan
 from requests_app.visibility import readers_of
 from requests_app.zones import governance_of
 
-STATE_COLOURS = {
-    in_words(state.label): colour
-    for state, colour in {
-        State.DRAFT: "",
-        State.SUBMITTED: "info",
-        State.PENDING_APPROVAL: "warning",
-        State.APPROVED: "info",
-        State.REJECTED: "danger",
-        State.PROVISIONING: "primary",
-        State.COMPLETED: "success",
-        State.FAILED: "danger",
-        State.WITHDRAWN: "",
-    }.items()
-}
-ZONE_COLOURS = {"Zone 1": "success", "Zone 2": "warning", "Zone 3": "danger"}
+STATE_COLOURS = Coloured(
+    {
+        in_words(state.label): colour
+        for state, colour in {
+            State.DRAFT: "",
+            State.SUBMITTED: "info",
+            State.PENDING_APPROVAL: "warning",
+            State.APPROVED: "info",
+            State.REJECTED: "danger",
+            State.PROVISIONING: "primary",
+            State.COMPLETED: "success",
+            State.FAILED: "danger",
+            State.WITHDRAWN: "",
+        }.items()
+    }
+)
+ZONE_COLOURS = Coloured({"Zone 1": "success", "Zone 2": "warning", "Zone 3": "danger"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,9 @@ def summary_of(request: EnvironmentRequest, reader: User) -> Summary:
     unasked = Directory(unavailable="not asked yet")
     return Summary(
         reasons=governance.reasons,
-        lower_by=governance.lower_by,
+        lower_by=tuple(_(words) for words in governance.lower_by),
         plan=staged_plan(request, settings),
-        plan_title="What was built" if request.state == State.COMPLETED else "What will be built",
+        plan_title=_("What was built") if request.state == State.COMPLETED else _("What will be built"),
         missing=_labelled(submission_problems(request, settings, unasked)) if may_submit(reader, request) else [],
         decision=(decision_refusal(reader, request) or "") if request.state == State.PENDING_APPROVAL else "",
         stages=list(stages),

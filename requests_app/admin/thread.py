@@ -10,6 +10,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -18,7 +20,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts_app.admin import RoleScoped
 from accounts_app.models import User
 from accounts_app.scope import prefixed
-from core_app.admin import GovernedAdmin, ReadOnlyAdmin, dialog_action, with_content
+from core_app.admin import Coloured, GovernedAdmin, ReadOnlyAdmin, dialog_action, with_content
 from gates_app import services as gates
 from requests_app import services
 from requests_app.admin.scoped import visible_for
@@ -27,11 +29,13 @@ from requests_app.models import EnvironmentRequest, RequestComment
 from requests_app.permissions import may_comment, may_copy
 from requests_app.services.comments import MAX_COMMENT
 
-KIND_COLOURS = {
-    RequestComment.Kind.COMMENT.label: "",
-    RequestComment.Kind.QUESTION.label: "warning",
-    RequestComment.Kind.ANSWER.label: "success",
-}
+KIND_COLOURS = Coloured(
+    {
+        RequestComment.Kind.COMMENT.label: "",
+        RequestComment.Kind.QUESTION.label: "warning",
+        RequestComment.Kind.ANSWER.label: "success",
+    }
+)
 
 
 def thread_of(request: EnvironmentRequest) -> list[RequestComment]:
@@ -67,10 +71,10 @@ class CommentDialog(TokenDialog):
     """Words that say something."""
 
     text = forms.CharField(
-        label="What do you want to say?",
+        label=_("What do you want to say?"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
         max_length=MAX_COMMENT,
-        help_text="Requester and approvers read it; it is never changed or deleted.",
+        help_text=_("Requester and approvers read it; it is never changed or deleted."),
     )
 
     def clean_text(self) -> str:
@@ -84,26 +88,26 @@ class ThreadActions(GovernedAdmin):
     actions_detail: ClassVar[tuple[str, ...]] = ("answer", "comment", "copy")
 
     @dialog_action(
-        label="Answer",
+        label=_("Answer"),
         icon="reply",
         form=CommentDialog,
         offered=may_answer,
-        explained="Whoever decides has asked you something and waits for your answer.",
+        explained=_("Whoever decides has asked you something and waits for your answer."),
         variant=ActionVariant.PRIMARY,
     )
     def answer(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._write(request, form, object_id, "Your answer is sent.")
 
-    @dialog_action(label="Comment", icon="chat", form=CommentDialog, offered=may_write)
+    @dialog_action(label=_("Comment"), icon="chat", form=CommentDialog, offered=may_write)
     def comment(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._write(request, form, object_id, "Your comment is added.")
 
     @dialog_action(
-        label="Copy to new",
+        label=_("Copy to new"),
         icon="content_copy",
         form=TokenDialog,
         offered=may_copy,
-        explained="A new draft with the same answers is made for you; nothing happens to this request.",
+        explained=_("A new draft with the same answers is made for you; nothing happens to this request."),
     )
     def copy(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         row, made = self.visible(request, object_id), []
@@ -112,7 +116,7 @@ class ThreadActions(GovernedAdmin):
             request,
             object_id,
             lambda: made.append(services.copy(row.pk, by=request.user, token=token)),  # type: ignore[arg-type]
-            done=f"This is a copy of {row}. Check each step, then submit it.",
+            done=gettext("This is a copy of %(row)s. Check each step, then submit it.") % {"row": row},
         )
         if made:
             page = reverse("admin:requests_app_environmentrequest_guided", args=[made[0].pk])
@@ -131,7 +135,7 @@ class ThreadActions(GovernedAdmin):
 
 @admin.register(RequestComment)
 class RequestCommentAdmin(RoleScoped, ReadOnlyAdmin):
-    nothing_here = "Nothing was said about the requests that you may see."
+    nothing_here = _("Nothing was said about the requests that you may see.")
     list_display = ("written_at", "request", "kind_badge", "author", "text")
     list_select_related = ("request", "author")
     list_filter = ("kind", "written_at")
@@ -146,6 +150,6 @@ class RequestCommentAdmin(RoleScoped, ReadOnlyAdmin):
         """Return the visible contributions with the people."""
         return super().get_queryset(request).select_related("request", "author")
 
-    @display(description="Kind", ordering="kind", label=KIND_COLOURS)
+    @display(description=_("Kind"), ordering="kind", label=KIND_COLOURS)
     def kind_badge(self, row: RequestComment) -> str:
         return row.get_kind_display()

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.enums import ActionVariant
 
 from accounts_app.admin import name_actors, scope_for
@@ -21,7 +22,7 @@ from accounts_app.step_up import is_fresh
 from core_app import clock
 from core_app.admin import GovernedAdmin, kept_words, page_action
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused, SignInAgainError
-from core_app.text import in_words
+from core_app.text import spoken
 from gates_app.levels import Outcome
 from requests_app import services
 from requests_app.admin.scoped import visible_for
@@ -31,7 +32,7 @@ from requests_app.approvals.bulk import check, decide_each, hashes_of, keys_in
 from requests_app.approvals.forms import Act, BulkForm, DecisionForm
 from requests_app.approvals.queue import asked_of, queue_of, rows_for
 from requests_app.approvals.similar import ANSWERS, TIE_RULE
-from requests_app.choices import Zone
+from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import may_read_brief
 
@@ -110,7 +111,9 @@ class ApprovalPages(GovernedAdmin):
 
     # The brief
 
-    @page_action(label="Decision brief", icon="gavel", offered=may_read_brief, variant=ActionVariant.SUCCESS)
+    @page_action(
+        label=gettext_lazy("Decision brief"), icon="gavel", offered=may_read_brief, variant=ActionVariant.SUCCESS
+    )
     def brief(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the brief, or do what one of its buttons says."""
         row: EnvironmentRequest = self.visible(request, object_id)
@@ -157,7 +160,7 @@ class ApprovalPages(GovernedAdmin):
             made = services.decide(row.pk, by=user, outcome=outcome, comment=text, content_hash=said["content_hash"])
             return _("%(number)s: your decision is recorded; it is %(state)s now.") % {
                 "number": made,
-                "state": in_words(made.get_state_display()).lower(),
+                "state": spoken(State(made.state).label).lower(),
             }
         if act == Act.ASK:
             services.ask(row.pk, by=user, question=text, token=token)
@@ -196,8 +199,8 @@ class ApprovalPages(GovernedAdmin):
             "form": form,
             "refused": refused,
             "sign_in_again": _sign_in_again(request.path) if again else "",
-            "state": in_words(row.get_state_display()),
-            "state_colour": STATE_COLOURS[in_words(row.get_state_display())],
+            "state": spoken(State(row.state).label),
+            "state_colour": STATE_COLOURS[spoken(State(row.state).label)],
             "zone_colour": ZONE_COLOURS[row.get_zone_display()],
             "tie_rule": TIE_RULE,
             "compared": len(ANSWERS),

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from accounts_app.roles import DECIDING_ROLES, Role
@@ -130,7 +131,10 @@ def asked_of(row: Waiting, user: User) -> bool:
 
 def _why_not(row: EnvironmentRequest, refusals: dict[UUID, str | None]) -> str | None:
     if row.state != State.PENDING_APPROVAL:
-        return f"{row} is {row.get_state_display()}; there is nothing left to decide."
+        return _("%(row)s is %(state)s; there is nothing left to decide.") % {
+            "row": row,
+            "state": row.get_state_display(),
+        }
     return refusals[_gate_of(row).pk]
 
 

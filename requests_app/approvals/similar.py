@@ -11,7 +11,7 @@ from django.db.models import Case, IntegerField, Prefetch, Q, QuerySet, Value, W
 from django.db.models.functions import Coalesce
 
 from accounts_app.services import settings_of
-from core_app.text import in_words
+from core_app.text import spoken
 from gates_app.models import Decision
 from requests_app.approvals.words import label, said
 from requests_app.choices import State
@@ -57,7 +57,7 @@ class Precedent:
     @property
     def ended(self) -> str:
         """Return where the request stands now."""
-        return in_words(self.request.get_state_display())
+        return spoken(State(self.request.state).label)
 
 
 @dataclass(frozen=True, slots=True)

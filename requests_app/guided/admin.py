@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.enums import ActionVariant
 
 from accounts_app.models import BusinessUnit, User
@@ -91,7 +92,9 @@ class GuidedForm(LivePages, GovernedAdmin):
 
     # The others: they change the draft, and the last one submits it
 
-    @page_action(label="Guided form", icon="assistant", offered=may_continue, variant=ActionVariant.PRIMARY)
+    @page_action(
+        label=gettext_lazy("Guided form"), icon="assistant", offered=may_continue, variant=ActionVariant.PRIMARY
+    )
     def guided(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show or take one step of a draft; which one is said in the address."""
         draft = self.visible(request, object_id)

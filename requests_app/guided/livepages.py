@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
 from ninja.throttling import UserRateThrottle
 
 from accounts_app.models import User
@@ -93,10 +94,10 @@ class LivePages(GovernedAdmin):
         if not named:
             return user, None
         if not is_guid(named):
-            raise Http404("There is no such draft.")
+            raise Http404(_("There is no such draft."))
         draft = self.visible(request, named)
         if not may_continue(user, draft):
-            raise PermissionDenied("Only its requester fills in a draft.")
+            raise PermissionDenied(_("Only its requester fills in a draft."))
         return user, draft
 
 

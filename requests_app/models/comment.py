@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from django.db import models
+from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from core_app.errors import DomainError
@@ -49,4 +50,4 @@ class RequestComment(models.Model):
 
 
 def _refuse() -> NoReturn:
-    raise DomainError("A comment is never changed or deleted; write another one.")
+    raise DomainError(_("A comment is never changed or deleted; write another one."))

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext as _
 from django_fsm import FSMIntegerField, transition
 from simple_history.models import HistoricalRecords
 
@@ -233,14 +234,14 @@ class EnvironmentRequest(SafeRefresh):
     def approve(self, *, approver: User | None, at: datetime, comments: str) -> None:
         """Record the approval; without an approver it is the policy's, which Zone 1 alone allows."""
         if approver is None and self.zone != Zone.ZONE_1:
-            raise DomainError("Only Zone 1 is approved by policy.")
+            raise DomainError(_("Only Zone 1 is approved by policy."))
         self.approver, self.approved_on, self.approval_comments = approver, at, comments
 
     @transition(field=state, source=State.PENDING_APPROVAL, target=State.REJECTED, conditions=[has_a_gate])
     def reject(self, *, approver: User, comments: str) -> None:
         """Record the rejection, which must say why."""
         if not has_content(comments):
-            raise DomainError("A rejection needs a comment that tells the requester why.")
+            raise DomainError(_("A rejection needs a comment that tells the requester why."))
         self.approver, self.approval_comments = approver, comments
 
     @transition(field=state, source=[State.DRAFT, State.SUBMITTED, State.PENDING_APPROVAL], target=State.WITHDRAWN)
@@ -257,7 +258,7 @@ class EnvironmentRequest(SafeRefresh):
     def complete(self, *, environment_id: str, environment_url: str, at: datetime) -> None:
         """The environment is there and hardened."""
         if not environment_id:
-            raise DomainError("A completed request needs an environment id.")
+            raise DomainError(_("A completed request needs an environment id."))
         self.environment_id, self.environment_url = environment_id, environment_url
         self.provisioning_completed, self.failure_reason = at, ""
 
@@ -265,7 +266,7 @@ class EnvironmentRequest(SafeRefresh):
     def fail(self, *, reason: str) -> None:
         """Provisioning stopped, and says why."""
         if not has_content(reason):
-            raise DomainError("A failure needs a reason.")
+            raise DomainError(_("A failure needs a reason."))
         self.failure_reason = reason
 
     @transition(field=state, source=State.FAILED, target=State.PROVISIONING)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 from itertools import combinations, product
 from typing import Any, Final
 
+from django.utils.translation import gettext_noop as noop
+
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, Zone
 
 RULE_SET_VERSION: Final = "zones-1"
@@ -42,43 +44,43 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         Zone.ZONE_3,
         "RESTRICTED_DATA",
-        "The data is Restricted, which needs Zone 3.",
+        noop("The data is Restricted, which needs Zone 3."),
         lambda answers: answers.data_sensitivity == DataSensitivity.RESTRICTED,
     ),
     Rule(
         Zone.ZONE_3,
         "CUSTOMER_PII",
-        "It processes customer data, which needs Zone 3.",
+        noop("It processes customer data, which needs Zone 3."),
         lambda answers: answers.has_customer_data,
     ),
     Rule(
         Zone.ZONE_3,
         "FINANCIAL_TRANSACTIONS",
-        "It handles financial transactions, which needs Zone 3.",
+        noop("It handles financial transactions, which needs Zone 3."),
         lambda answers: answers.has_financial_data,
     ),
     Rule(
         Zone.ZONE_3,
         "EXTERNAL_ACCESS",
-        "External parties have access, which needs Zone 3.",
+        noop("External parties have access, which needs Zone 3."),
         lambda answers: answers.has_external_access,
     ),
     Rule(
         Zone.ZONE_2,
         "CONFIDENTIAL_DATA",
-        "The data is Confidential, which needs at least Zone 2.",
+        noop("The data is Confidential, which needs at least Zone 2."),
         lambda answers: answers.data_sensitivity == DataSensitivity.CONFIDENTIAL,
     ),
     Rule(
         Zone.ZONE_2,
         "PRODUCTION_WORKLOAD",
-        "It is a Production environment, which needs at least Zone 2.",
+        noop("It is a Production environment, which needs at least Zone 2."),
         lambda answers: answers.environment_type == EnvironmentType.PRODUCTION,
     ),
     Rule(
         Zone.ZONE_2,
         "TEAM_WORKLOAD",
-        "More than one person uses it, which needs at least Zone 2.",
+        noop("More than one person uses it, which needs at least Zone 2."),
         lambda answers: answers.expected_users > ExpectedUsers.JUST_ME,
     ),
 )
@@ -144,15 +146,15 @@ def governed_zone(classified: Zone, *, raised: int | None = None, lowered: int |
 
 # What each answer could be changed to, from the least to the greatest change, with words for the change.
 _SOFTER: Final[dict[str, tuple[tuple[Any, str], ...]]] = {
-    "has_customer_data": ((False, "process no customer data"),),
-    "has_financial_data": ((False, "handle no financial transactions"),),
-    "has_external_access": ((False, "give external parties no access"),),
+    "has_customer_data": ((False, noop("process no customer data")),),
+    "has_financial_data": ((False, noop("handle no financial transactions")),),
+    "has_external_access": ((False, noop("give external parties no access")),),
     "data_sensitivity": (
-        (DataSensitivity.CONFIDENTIAL, "use data that is Confidential at most"),
-        (DataSensitivity.INTERNAL, "use data that is Internal at most"),
+        (DataSensitivity.CONFIDENTIAL, noop("use data that is Confidential at most")),
+        (DataSensitivity.INTERNAL, noop("use data that is Internal at most")),
     ),
-    "environment_type": ((EnvironmentType.SANDBOX, "ask for a Sandbox instead of Production"),),
-    "expected_users": ((ExpectedUsers.JUST_ME, "use it alone"),),
+    "environment_type": ((EnvironmentType.SANDBOX, noop("ask for a Sandbox instead of Production")),),
+    "expected_users": ((ExpectedUsers.JUST_ME, noop("use it alone")),),
 }
 
 

@@ -8,6 +8,8 @@ import hmac
 import re
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 _NAME = re.compile(r"[A-Z]{2,4}-[A-Za-z0-9]+-[A-Z]+")
 MAX_NAME_LENGTH = 100
 MIN_JUSTIFICATION = 20
@@ -18,13 +20,17 @@ _SUFFIX_LENGTH = 8
 def name_problem(name: str) -> str | None:
     """Return what is wrong with an environment name and how to fix it, or None when it is fine."""
     if len(name) > MAX_NAME_LENGTH:
-        return f"is {len(name)} characters long; use at most {MAX_NAME_LENGTH}."
+        return _("is %(len)s characters long; use at most %(max_name_length)s.") % {
+            "len": len(name),
+            "max_name_length": MAX_NAME_LENGTH,
+        }
     if _NAME.fullmatch(name):
         return None
-    return (
-        f"{name!r} does not follow the convention UNIT-Purpose-STAGE: two to four capital letters, a hyphen, letters "
-        "and digits, a hyphen, capital letters; for example FIN-ClaimsIntake-PROD."
-    )
+    return _(
+        "%(name)s does not follow the convention UNIT-Purpose-STAGE: two to four capital "
+        "letters, a hyphen, letters and digits, a hyphen, capital letters; for example "
+        "FIN-ClaimsIntake-PROD."
+    ) % {"name": f"{name!r}"}
 
 
 def justification_problem(text: str) -> str | None:
@@ -32,7 +38,9 @@ def justification_problem(text: str) -> str | None:
     length = len("".join(text.split()))
     if length >= MIN_JUSTIFICATION:
         return None
-    return f"has {length} characters; say in at least {MIN_JUSTIFICATION} what the business needs the environment for."
+    return _(
+        "has %(length)s characters; say in at least %(min_justification)s what the business needs the environment for."
+    ) % {"length": length, "min_justification": MIN_JUSTIFICATION}
 
 
 def domain_name(environment_name: str, request_id: UUID, generation: int, key: bytes) -> str:

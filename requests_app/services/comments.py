@@ -7,6 +7,8 @@ from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import User
 from audit_app.actions import Action
 from audit_app.actors import person
@@ -82,7 +84,10 @@ def ask(request_id: UUID, *, by: User, question: str, token: UUID | None = None)
 def _ask(request_id: UUID, *, by: User, question: str, token: UUID | None) -> RequestComment:
     request = locked(request_id)
     if not _is_pending(request) or request.gate is None:
-        raise DomainError(f"{request} is {request.get_state_display()}; there is nothing to decide, so nothing to ask.")
+        raise DomainError(
+            _("%(request)s is %(state)s; there is nothing to decide, so nothing to ask.")
+            % {"request": request, "state": request.get_state_display()}
+        )
     gates.require_eligible(by, request.gate, gates.current_stage(request.gate))
     if made := _made_before(request, by, question, token):
         return made
@@ -106,11 +111,19 @@ def _add(
 
 def _required(text: str) -> str:
     if not has_content(text):
-        raise InvalidInputError([("text", "Write something; an empty message helps nobody.")])
+        raise InvalidInputError([("text", _("Write something; an empty message helps nobody."))])
     if reason := unstorable_reason(text):
         raise InvalidInputError([("text", reason)])
     if len(text) > MAX_COMMENT:
-        raise InvalidInputError([("text", f"is {len(text)} characters long; use at most {MAX_COMMENT}.")])
+        raise InvalidInputError(
+            [
+                (
+                    "text",
+                    _("is %(len)s characters long; use at most %(max_comment)s.")
+                    % {"len": len(text), "max_comment": MAX_COMMENT},
+                )
+            ]
+        )
     return text
 
 

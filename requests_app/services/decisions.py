@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import User
 from accounts_app.roles import Role
 from accounts_app.services import holders
@@ -56,12 +58,18 @@ def decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str = "", c
 def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, content_hash: str) -> EnvironmentRequest:
     request = locked(request_id)
     if request.state in (State.DRAFT, State.SUBMITTED):
-        raise PermissionRefused(f"{request} is {request.get_state_display()}; nobody was asked to decide on it yet.")
+        raise PermissionRefused(
+            _("%(request)s is %(state)s; nobody was asked to decide on it yet.")
+            % {"request": request, "state": request.get_state_display()}
+        )
     if request.state != State.PENDING_APPROVAL or request.gate is None:
-        raise DomainError(f"{request} is {request.get_state_display()}; there is nothing left to decide.")
+        raise DomainError(
+            _("%(request)s is %(state)s; there is nothing left to decide.")
+            % {"request": request, "state": request.get_state_display()}
+        )
     if request.zone == Zone.ZONE_3:
         gates.require_eligible(by, request.gate, gates.current_stage(request.gate))  # else signing in would be in vain
-        require_fresh_sign_in(by, f"A decision on a Zone 3 request such as {request}")
+        require_fresh_sign_in(by, _("A decision on a Zone 3 request such as %(request)s") % {"request": request})
     verdict = gates.decide(request.gate.pk, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
     details = {
         "comment": verdict.decision.comment,
@@ -90,7 +98,10 @@ def approve_by_policy(request_id: UUID) -> EnvironmentRequest:
     """
     request = locked(request_id)
     if request.state != State.PENDING_APPROVAL or request.gate_id is None:
-        raise DomainError(f"{request} is {request.get_state_display()}; there is nothing left to approve.")
+        raise DomainError(
+            _("%(request)s is %(state)s; there is nothing left to approve.")
+            % {"request": request, "state": request.get_state_display()}
+        )
     gates.approve_by_policy(request.gate_id, policy_version=request.rule_set_version)
     _approve(request, None, {"content_hash": request.content_hash, "by_policy": True}, "")
     return request
@@ -114,7 +125,10 @@ def assign(request_id: UUID, *, to: User, by: User) -> EnvironmentRequest:
 def _assign(request_id: UUID, *, to: User, by: User) -> EnvironmentRequest:
     request = locked(request_id)
     if request.state != State.PENDING_APPROVAL or request.gate is None:
-        raise DomainError(f"{request} is {request.get_state_display()}; there is nothing to assign.")
+        raise DomainError(
+            _("%(request)s is %(state)s; there is nothing to assign.")
+            % {"request": request, "state": request.get_state_display()}
+        )
     gates.require_eligible(by, request.gate, gates.current_stage(request.gate))
     stage = gates.assign(request.gate.pk, to=to)
     record(Action.STAGE_ASSIGNED, on=request, by=person(by), details={"stage": stage.number, "assigned_to": to.upn})

@@ -7,6 +7,8 @@ import json
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import User
 from accounts_app.roles import Role
 from accounts_app.services import settings_of
@@ -113,9 +115,9 @@ def withdraw_dispute(dispute_id: UUID, *, by: User) -> ZoneDispute:
     """
     request, dispute = _locked(dispute_id)
     if request.requester_id != by.pk or not by.is_active:
-        raise PermissionRefused(f"Only the requester of {request} takes the dispute back.")
+        raise PermissionRefused(_("Only the requester of %(request)s takes the dispute back.") % {"request": request})
     if dispute.closed_at:
-        raise DomainError("The dispute is decided already.")
+        raise DomainError(_("The dispute is decided already."))
     close_dispute_of(request, by=by)
     dispute.refresh_from_db()
     return dispute
@@ -182,9 +184,9 @@ def _decide(dispute_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
     request, dispute = _locked(dispute_id)
     if dispute.classified_zone == Zone.ZONE_3 and dispute.closed_at is None:
         gates.require_eligible(by, dispute.gate, gates.current_stage(dispute.gate))
-        require_fresh_sign_in(by, f"A decision on the zone of {request}")
+        require_fresh_sign_in(by, _("A decision on the zone of %(request)s") % {"request": request})
     if outcome == Outcome.APPROVE and not has_content(comment):
-        raise DomainError("Lowering a zone needs a comment that says why the rules are wrong about this case.")
+        raise DomainError(_("Lowering a zone needs a comment that says why the rules are wrong about this case."))
     verdict = gates.decide(dispute.gate_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
     details = {**_details(dispute), "comment": verdict.decision.comment, "content_hash": content_hash}
     record_delegation(request, by, verdict.decision.delegation)

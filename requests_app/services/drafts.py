@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 from uuid import UUID, uuid5
 
 from django.db.models import F, Field
+from django.utils.translation import gettext as _
 
 from accounts_app.models import BusinessUnit, Tenant, User
 from audit_app.actions import Action
@@ -108,7 +109,9 @@ def new_draft(
     own, unit = by.business_unit, business_unit or by.business_unit
     assert own is not None and unit is not None and by.tenant is not None  # noqa: S101, PT018 - checked above
     if not unit.path.startswith(own.path):
-        raise PermissionRefused(f"You can ask for environments of your own business unit, not of {unit}.")
+        raise PermissionRefused(
+            _("You can ask for environments of your own business unit, not of %(unit)s.") % {"unit": unit}
+        )
     request = unsaved(**fields)
     request.requester, request.tenant, request.business_unit, request.created_at = by, by.tenant, unit, clock.now()
     return request
@@ -188,11 +191,11 @@ def _problem_of(name: str, value: Any) -> str | None:
     if isinstance(value, str) and (reason := unstorable_reason(value)):
         return reason
     if isinstance(value, str) and len(value) > (limit := field.max_length or MAX_TEXT):
-        return f"is {len(value)} characters long; use at most {limit}."
+        return _("is %(len)s characters long; use at most %(limit)s.") % {"len": len(value), "limit": limit}
     if field.choices and value not in dict(field.flatchoices) and not (value is None and field.null):
-        return f"{value!r} is not one of the choices."
+        return _("%(value)s is not one of the choices.") % {"value": f"{value!r}"}
     if name == "security_group_id" and value and not is_guid(str(value)):
-        return "must be an object id (a GUID); a group's name belongs into the field for the name."
+        return _("must be an object id (a GUID); a group's name belongs into the field for the name.")
     return None
 
 
@@ -211,7 +214,9 @@ def _require_raise(request: EnvironmentRequest, governance: Governance) -> None:
     """Refuse to lower the zone: what the rules ask for is disputed before a Governance Lead, not set."""
     if request.raised_zone is not None and request.raised_zone < governance.zone:
         lower = f"The answers lead to {governance.zone.label}, and a requester can only raise the zone. To lower it, "
-        raise InvalidInputError([("raised_zone", f"{lower}change the answers, or dispute the zone.")])
+        raise InvalidInputError(
+            [("raised_zone", _("%(lower)schange the answers, or dispute the zone.") % {"lower": lower})]
+        )
 
 
 def _record_zone(request: EnvironmentRequest, by: User, governance: Governance, previous: int | None = None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import User
 from audit_app.actions import Action
 from audit_app.actors import person
@@ -38,7 +40,9 @@ def place_hold(request_id: UUID, *, matter: str, reason: str, by: User) -> Legal
     require_hold(by, request)
     matter, reason = _said(matter=matter, reason=reason)
     if LegalHold.objects.on(request_id).filter(matter=matter).exists():
-        raise DomainError(f"{request} is under legal hold for {matter} already.")
+        raise DomainError(
+            _("%(request)s is under legal hold for %(matter)s already.") % {"request": request, "matter": matter}
+        )
     hold = LegalHold(
         tenant_id=request.tenant_id,
         request=request,
@@ -72,7 +76,10 @@ def release_hold(hold_id: UUID, *, reason: str, by: User) -> LegalHold:
     (reason,) = _said(reason=reason)
     hold = LegalHold.objects.select_for_update(no_key=True).get(pk=hold_id)
     if hold.released_at:
-        raise DomainError(f"The hold on {request} for {hold.matter} was released before.")
+        raise DomainError(
+            _("The hold on %(request)s for %(matter)s was released before.")
+            % {"request": request, "matter": hold.matter}
+        )
     facts = {"hold": str(hold.pk), "matter": hold.matter, "reason": reason, "placed_at": hold.placed_at.isoformat()}
     record(Action.LEGAL_HOLD_RELEASED, on=request, by=person(by), details=facts)
     hold.released_by, hold.released_at, hold.release_reason = by, clock.now(), reason

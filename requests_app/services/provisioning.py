@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import User
 from accounts_app.roles import Role
 from accounts_app.services import holders
@@ -112,7 +114,7 @@ def retry(
     request = locked(request_id)
     require_retry(by, request)
     if not has_content(reason):
-        raise DomainError("A retry needs a reason: say what has changed since it failed.")
+        raise DomainError(_("A retry needs a reason: say what has changed since it failed."))
     details = {"reason": clean(reason), "failed_because": request.failure_reason}
     if domain_name and domain_name != request.domain_name:
         details["domain_name"] = request.domain_name = domain_name

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
+from django.utils.translation import gettext as _
 from django_fsm import TransitionNotAllowed
 
 from accounts_app.models import User
@@ -58,7 +59,8 @@ def move(  # noqa: PLR0913 - a transition and its log entry
     except TransitionNotAllowed as refused:
         verb = transition.__name__.replace("_", " ")
         raise DomainError(
-            f"{request} is {request.get_state_display()}; it cannot {verb} now. Reload to see where it stands."
+            _("%(request)s is %(state)s; it cannot %(verb)s now. Reload to see where it stands.")
+            % {"request": request, "state": request.get_state_display(), "verb": verb}
         ) from refused
     record(
         action,

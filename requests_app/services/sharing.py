@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.utils.translation import gettext as _
 from guardian.shortcuts import assign_perm, remove_perm
 
 from accounts_app.models import User
@@ -51,7 +52,7 @@ def unshare(request_id: UUID, *, reader: User, by: User) -> EnvironmentRequest:
     require_share(by, request)
     held = request.environmentrequestuserobjectpermission_set.filter(user=reader)
     if not held.exists():
-        raise DomainError(f"{request} is not shared with {reader}.")
+        raise DomainError(_("%(request)s is not shared with %(reader)s.") % {"request": request, "reader": reader})
     remove_perm(_PERMISSION, reader, request)
     record(Action.REQUEST_UNSHARED, on=request, by=person(by), details={"reader": reader.upn})
     return request
@@ -59,11 +60,13 @@ def unshare(request_id: UUID, *, reader: User, by: User) -> EnvironmentRequest:
 
 def _why_not(request: EnvironmentRequest, reader: User) -> str:
     if reader.tenant_id != request.tenant_id or not reader.is_active or reader.is_service_principal:
-        return "It can be shared with active colleagues of your organisation only."
+        return _("It can be shared with active colleagues of your organisation only.")
     if reader.pk == request.requester_id:
-        return f"{request} is {reader}'s own request."
+        return _("%(request)s is %(reader)s's own request.") % {"request": request, "reader": reader}
     if not reader.groups.exists():
-        return f"{reader} has no role here and could not open {request}; ask your administrator to give them one."
+        return _(
+            "%(reader)s has no role here and could not open %(request)s; ask your administrator to give them one."
+        ) % {"reader": reader, "request": request}
     if readers_of(request).filter(pk=reader.pk).exists():
-        return f"{request} is shared with {reader} already."
+        return _("%(request)s is shared with %(reader)s already.") % {"request": request, "reader": reader}
     return ""

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts_app.models import User
 from accounts_app.services import settings_of
@@ -55,7 +56,10 @@ def submit(request_id: UUID, *, by: User, directory: Directory) -> EnvironmentRe
     request = locked(request_id)
     require_submit(by, request)
     if request.state != State.DRAFT:
-        raise DomainError(f"{request} was already submitted; it is {request.get_state_display()}.")
+        raise DomainError(
+            _("%(request)s was already submitted; it is %(state)s.")
+            % {"request": request, "state": request.get_state_display()}
+        )
     settings = settings_of(request.tenant)
     if problems := submission_problems(request, settings, directory):
         raise InvalidInputError(problems)
@@ -80,7 +84,10 @@ def route(request_id: UUID, *, directory: Directory) -> EnvironmentRequest:
     """
     request = locked(request_id)
     if request.state != State.SUBMITTED:
-        raise DomainError(f"{request} is {request.get_state_display()}; it needs no routing.")
+        raise DomainError(
+            _("%(request)s is %(state)s; it needs no routing.")
+            % {"request": request, "state": request.get_state_display()}
+        )
     if directory.unavailable:
         _delay_routing(request, directory.unavailable)
         return request
@@ -158,8 +165,11 @@ def _location_problems(request: EnvironmentRequest, directory: Directory) -> lis
     return [
         (
             "region",
-            f"Your Microsoft tenant may not create environments in {region.label}; "
-            f"choose {' or '.join(open_regions) or 'another region'}, or ask your administrator to open it.",
+            _(
+                "Your Microsoft tenant may not create environments in %(region)s; choose %(or)s, or "
+                "ask your administrator to open it."
+            )
+            % {"region": region.label, "or": " or ".join(open_regions) or "another region"},
         )
     ]
 
@@ -168,7 +178,11 @@ def _group_problems(request: EnvironmentRequest, directory: Directory) -> list[t
     named = _named_group(request)
     if named and not directory.group and not directory.unavailable:
         return [
-            ("security_group_id", f"The security group {named!r} could not be resolved; check its name or object id.")
+            (
+                "security_group_id",
+                _("The security group %(named)s could not be resolved; check its name or object id.")
+                % {"named": f"{named!r}"},
+            )
         ]
     return []
 
@@ -183,8 +197,11 @@ def _people_problems(request: EnvironmentRequest, settings: Settings) -> list[tu
         return [
             (
                 "business_unit",
-                f"Nobody who may decide holds the role {role} for {unit}; "
-                "ask your ELM Governance Lead to name someone.",
+                _(
+                    "Nobody who may decide holds the role %(role)s for %(unit)s; ask your ELM Governance "
+                    "Lead to name someone."
+                )
+                % {"role": role, "unit": unit},
             )
         ]
     return []
@@ -252,9 +269,9 @@ def _tell_deciders(request: EnvironmentRequest, gate: Gate, way: Route) -> None:
     event = Event.OBJECTION_WINDOW if way.level == Level.L1 else Event.DECISION_NEEDED
     tell(event, request, deciders, once=f"{stage.pk if stage else gate.pk}", due=moment(due))
     following = (
-        _("It is approved by policy unless someone objects.")
+        gettext_lazy("It is approved by policy unless someone objects.")
         if way.level == Level.L1
-        else _("It waits for a decision.")
+        else gettext_lazy("It waits for a decision.")
     )
     tell(Event.SUBMITTED, request, [request.requester], next=following)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import reverse
+from structlog.contextvars import bound_contextvars
 
+from elm_project.outage import handler500
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from tests.factories import People, make_request
@@ -55,6 +57,34 @@ def test_a_body_that_cannot_be_read_is_refused_with_400(people: People) -> None:
 
     assert answer.status_code == 400
     assert "cannot be read" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("who", "address", "status"),
+    [
+        ("requester", "/admin/nothing-here/", 404),
+        ("requester", "/admin/operations/", 403),
+        ("requester", "/admin/accounts_app/tenant/?nonsense=1", 403),
+    ],
+)
+def test_a_page_that_refuses_leads_back_and_names_the_lines_of_the_log(
+    people: People, who: str, address: str, status: int
+) -> None:
+    client = client_of(getattr(people, who), headers={"X-Correlation-ID": "leads-to-the-log"})
+    page = client.get(address)
+
+    assert page.status_code == status
+    assert "<code>leads-to-the-log</code>" in page.content.decode()
+    assert 'href="/admin/"' in page.content.decode()
+
+
+def test_so_does_the_page_of_a_mistake() -> None:
+    with bound_contextvars(correlation_id="leads-to-the-log"):
+        page = handler500(RequestFactory().get("/"))
+
+    assert page.status_code == 500
+    assert "<code>leads-to-the-log</code>" in page.content.decode()
+    assert "Look at the record before you repeat" in page.content.decode()
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost@evil.example", "[::1", "a b"])

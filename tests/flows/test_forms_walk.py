@@ -5,28 +5,20 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from tests.flows.test_browser_walk import SignIn, sign_in  # noqa: F401 - a fixture
+from tests.flows.walker import accessible
 from tests.microsoft import GROUP_NAME
 
 pytestmark = [pytest.mark.browser, pytest.mark.flow]
 
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 FOCUSED = """(() => {
     const focused = document.activeElement;
     return focused.matches("a, button") && focused.innerText || focused.name || "";
 })()"""
-
-
-def accessible(page: Page) -> None:
-    """Let axe-core look at the page as it stands: it finds nothing against WCAG 2.2 AA."""
-    page.wait_for_load_state("networkidle")
-    found = Axe().run(page, options=RULES).response["violations"]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
 
 
 def tab_to(page: Page, wanted: str) -> None:

@@ -16,7 +16,7 @@ from provisioning_app import liveness, services
 from provisioning_app.admin import live_run, operations
 from requests_app.choices import State, Zone
 from tests.factories import make_request
-from tests.flows.test_content_policy import LISTEN
+from tests.flows.walker import LISTEN
 from tests.microsoft import World
 from tests.provisioning_app.reconciling import MANAGED, REFUSED
 from tests.screens import LIST, client_of, page_of
