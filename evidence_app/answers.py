@@ -24,7 +24,7 @@ from core_app.transactions import transactional
 from evidence_app import spreadsheet
 from evidence_app.contents import Row
 from evidence_app.folder import LineFile, StagedFolder
-from evidence_app.patience import require_patience
+from evidence_app.patience import OF_ANSWERS, require_patience
 from evidence_app.permissions import require_auditor
 from evidence_app.questions import QUESTIONS, Question, question_named
 from evidence_app.selection import ALL, Selection, in_period
@@ -88,7 +88,7 @@ def take_out(tenant_id: UUID, name: str, period: str, form: Form, *, by: User) -
     question = question_named(name)
     selection = _selected(tenant_id, question, period, by)
     require_fresh_sign_in(by, _("An export of evidence"))
-    require_patience(selection.tenant, by, MOST_ANSWERS_AN_HOUR, of_answers=True)
+    require_patience(selection.tenant, by, OF_ANSWERS, MOST_ANSWERS_AN_HOUR)
     content = io.BytesIO()
     file = LineFile(content)
     with snapshot():

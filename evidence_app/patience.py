@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 import structlog
 from django.db.models import Q
@@ -18,16 +19,26 @@ from core_app.errors import DomainError
 log = structlog.get_logger(__name__)
 
 
-def require_patience(tenant: Tenant, by: User, most: int, *, of_answers: bool = False) -> None:
-    """Refuse one more export within an hour; packages and answers to single questions are counted apart.
+OF_QUARTERS: Final = Q(action=Action.EVIDENCE_EXPORTED) & ~Q(action_details__has_key="question")
+OF_ANSWERS: Final = Q(action=Action.EVIDENCE_EXPORTED, action_details__has_key="question")
+OF_LISTS: Final = Q(action=Action.EXPORT_STARTED)
+
+
+def require_patience(tenant: Tenant, by: User, taken: Q, most: int) -> None:
+    """Refuse one more export within an hour.
+
+    Args:
+        tenant: Whose records they are.
+        by: Who asks.
+        taken: Which entries of the log count: ``OF_QUARTERS``, ``OF_ANSWERS`` or ``OF_LISTS``.
+        most: How many an hour may hold.
 
     Raises:
         DomainError: so many were taken by the person already.
     """
     lately = ProvisioningLog.objects.filter(
-        Q(action_details__has_key="question") if of_answers else ~Q(action_details__has_key="question"),
+        taken,
         chain=tenant.log_chain().key,
-        action=Action.EVIDENCE_EXPORTED,
         actor=person(by).name,
         timestamp__gt=clock.now() - timedelta(hours=1),
     )

@@ -28,7 +28,7 @@ from evidence_app.answers import ANSWERS, is_answer, write_answers
 from evidence_app.contents import CHAINS, LOG, LOG_CSV, LogFiles, write_log, write_table
 from evidence_app.dossier import DOSSIER, dossier
 from evidence_app.folder import StagedFolder, staged
-from evidence_app.patience import require_patience
+from evidence_app.patience import OF_QUARTERS, require_patience
 from evidence_app.permissions import require_auditor, require_auditor_of
 from evidence_app.quarters import quarter_named
 from evidence_app.selection import REQUEST, Selection, of_quarter, of_request
@@ -143,7 +143,7 @@ def written_for_store(tenant: Tenant, quarter: str, folder: Path) -> Evidence:
 
 def _export(selection: Selection, folder: Path, by: User) -> Evidence:
     require_fresh_sign_in(by, _("An export of evidence"))
-    require_patience(selection.tenant, by, MOST_EXPORTS_AN_HOUR)
+    require_patience(selection.tenant, by, OF_QUARTERS, MOST_EXPORTS_AN_HOUR)
     try:
         with _explained(folder), _staged(selection, folder) as (stage, evidence):
             _record(evidence, selection, by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,11 +20,11 @@ from accounts_app.step_up import require_fresh_sign_in
 from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
-from audit_app.models import ProvisioningLog
-from core_app import clock, tenancy
-from core_app.errors import DomainError, PermissionRefused
+from core_app import tenancy
+from core_app.errors import PermissionRefused
 from core_app.transactions import transactional
 from evidence_app import spreadsheet
+from evidence_app.patience import OF_LISTS, require_patience
 from evidence_app.permissions import audited_tenants
 from exports_app.files import Archive, Format, Written, head, lines
 from exports_app.rows import pages
@@ -137,7 +137,7 @@ def start_export(tenant_id: UUID, order: Order, *, by: User) -> Export:
     tenant = Tenant.objects.get(pk=tenant_id)
     within = audited(by, order.table, tenant)
     require_fresh_sign_in(by, _("An export"))
-    _require_patience(tenant, by)
+    require_patience(tenant, by, OF_LISTS, MOST_AN_HOUR)
     reach = _required(by, order.table, tenant)
     scope = "tenant" if tenant.pk in reach.tenants else "business units"
     details = {**_asked(order), "scope": scope}
@@ -236,18 +236,3 @@ def _required(user: User, table: Table, tenant: Tenant) -> Reach:
 
 def _reach(user: User) -> Reach | None:
     return scope_of(user).own.get(Role.AUDITOR)
-
-
-def _require_patience(tenant: Tenant, by: User) -> None:
-    lately = ProvisioningLog.objects.filter(
-        chain=tenant.log_chain().key,
-        action=Action.EXPORT_STARTED,
-        actor=person(by).name,
-        timestamp__gt=clock.now() - timedelta(hours=1),
-    )
-    if lately.count() >= MOST_AN_HOUR:
-        log.warning("export_throttled", tenant=str(tenant.pk), actor=person(by).name)
-        raise DomainError(
-            _("You have exported %(most_an_hour)s lists within an hour. Wait, then export again.")
-            % {"most_an_hour": MOST_AN_HOUR}
-        )

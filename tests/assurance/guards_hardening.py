@@ -85,7 +85,7 @@ HARDENING: Final = (
         "patience with lists",
         "Nobody exports lists over and over.",
         ("test_nobody_exports_over_and_over",),
-        replaced("exports_app.services:_require_patience", nothing),
+        replaced("exports_app.services:require_patience", nothing),
     ),
     Guard(
         "audited rows",
