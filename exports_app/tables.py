@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import ForeignKey, Model, Q, TextChoices
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from accounts_app.models import BusinessUnit, Tenant, User
@@ -78,7 +79,7 @@ class Table:
                 Names.PUBLISHER: f"{publisher_prefix}_{seed[3:]}" if seed.startswith(_SEED_PREFIXES) else seed,
             }[names]
             if name:
-                choices = dict(self.model._meta.get_field(field).flatchoices)  # type: ignore[union-attr]
+                choices = _in_english(self.model._meta.get_field(field).flatchoices)  # type: ignore[union-attr]
                 found.append(Column(name, field, self._path(field), choices))
         return found
 
@@ -115,3 +116,9 @@ LOG: Final = Table(
     seeds={name: seed for name, seed in LOG_COLUMNS.items() if Access.READ in log_rule(name, Role.AUDITOR)},
     order=("timestamp", "id"),
 )
+
+
+def _in_english(choices: Iterable[tuple[Any, Any]]) -> dict[Any, str]:
+    """Return choices with the names that records are written with, whatever language the screens speak."""
+    with translation.override(None):
+        return {value: str(label) for value, label in choices}
