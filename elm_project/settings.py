@@ -272,7 +272,8 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Language, time, files ------------------------------------------------------------------------------------------
 
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = env.str("ELM_LANGUAGE", default="en-us")
+LOCALE_PATHS = [BASE_DIR / "locale"]  # catalogues of an installation; `django-admin makemessages` begins one
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True

@@ -16,7 +16,7 @@ class RequestsConfig(AppConfig):
     """What was asked for."""
 
     name = "requests_app"
-    verbose_name = _("Environment requests")
+    verbose_name = _("Requests")
     default_auto_field = "django.db.models.BigAutoField"
     triggers: ClassVar[tuple[Trigger, ...]] = (
         StateFollowsLog(
