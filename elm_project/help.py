@@ -80,12 +80,19 @@ def shown(request: HttpRequest, name: str = INDEX) -> HttpResponseBase:
 
 
 def help_link(request: HttpRequest) -> dict[str, Any]:
-    """Tell every page where its help is (a context processor)."""
+    """Tell every page where its help is (a context processor); only a page that shows it asks who is there.
+
+    A page about trouble of the database does not, and could not.
+    """
+    return {"help_address": SimpleLazyObject(lambda: _help_for(request))}
+
+
+def _help_for(request: HttpRequest) -> str:
     user = getattr(request, "user", None)
     if user is None or not user.is_staff:
-        return {}
+        return ""
     screen = (request.resolver_match.url_name or "") if request.resolver_match else ""
-    return {"help_address": SimpleLazyObject(lambda: address_of(section_for(screen, user)))}  # parts of pages need none
+    return address_of(section_for(screen, user))
 
 
 def address_of(section: str) -> str:

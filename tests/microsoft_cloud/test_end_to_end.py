@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -294,7 +295,9 @@ def test_evidence_is_written_once_protected_and_held(real):
         store.head("evidence", name)
     policy = ImmutabilityPolicy(datetime.now(UTC) + timedelta(days=30))
     written = store.write_once("evidence", name, b"{}", content_type="application/json", policy=policy)
-    assert written == store.head("evidence", name)
+    found = store.head("evidence", name)
+    assert replace(found, seen_at=written.seen_at) == written
+    assert found.seen_at >= written.seen_at
     assert (written.size, written.content_type, written.has_legal_hold) == (2, "application/json", False)
     assert written.policy.until >= policy.until
     assert written.version_id
