@@ -57,6 +57,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if deselected:
         config.hook.pytest_deselected(items=deselected)
         items[:] = [item for item in items if item not in deselected]
+    # What takes longest comes first: no process is left alone with it at the end, nor waits there for another's demo
+    items.sort(key=lambda item: item.get_closest_marker("flow") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -110,6 +110,8 @@ class World:
         rows = model._default_manager.order_by("pk")
         if kind == OWN:
             return rows.filter(**{owner: _named(person, owner)})[:1] if owner else ()
+        if model is User:  # somebody who holds a role and does not look
+            rows = rows.exclude(pk__in=[each.pk for each in self.looking.values()])
         if owner:
             rows = rows.exclude(**{f"{owner}__in": [_named(each, owner) for each in self.looking.values()]})
         if kind == FOREIGN_TENANT:
