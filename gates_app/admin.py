@@ -274,13 +274,7 @@ class DelegationAdmin(VerbFormAdmin, RoleScoped, HistoryAdmin):
         explained=_("The delegate cannot decide in this place any more, from the next click on."),
     )
     def end(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.visible(request, object_id)
-        return self.act(
-            request,
-            object_id,
-            lambda: revoke_delegation(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=gettext("The delegation has ended."),
-        )
+        return self.run_verb(request, object_id, revoke_delegation, gettext("The delegation has ended."))
 
     @display(description=_("Role"))
     def lent(self, row: Delegation) -> str:

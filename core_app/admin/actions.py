@@ -210,12 +210,12 @@ class ActingAdmin(ModelAdmin):
             object_id: The row's key as it stands in the address.
             verb: Called as ``verb(key, by=person, **said)``.
             done: What to say when nothing was refused; its first ``{}`` is the row.
-            said: What the dialog asked for.
+            said: What the dialog asked for; words among it are kept should the person have to sign in first.
         """
         row = self.visible(request, object_id)
-        return self.act(
-            request, object_id, lambda: verb(row.pk, by=request.user, **said), done=done.replace("{}", str(row), 1)
-        )
+        typed = {name: words for name, words in said.items() if isinstance(words, str)}
+        done = done.replace("{}", str(row), 1)
+        return self.act(request, object_id, lambda: verb(row.pk, by=request.user, **said), done=done, typed=typed)
 
     def label_of(self, field: str) -> str:
         """Return what people call a field."""

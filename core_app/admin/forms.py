@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -23,7 +25,7 @@ class ConfirmDialog(BaseDialogForm):
 class ReasonDialog(BaseDialogForm):
     """Asks for a reason that must say something."""
 
-    wanted: ClassVar[str] = "Say why; it is kept in the log, and an examiner reads it."
+    wanted: ClassVar[str | Promise] = _("Say why; it is kept in the log, and an examiner reads it.")
     reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=MAX_TEXT)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -35,10 +37,15 @@ class ReasonDialog(BaseDialogForm):
         return with_content(self.cleaned_data["reason"], self.wanted)
 
 
-def with_content(text: str, message: str) -> str:
+def said_in(form: BaseDialogForm) -> dict[str, Any]:
+    """Return what a person said in a dialog, without the mark by which Unfold knows that it was sent."""
+    return {name: value for name, value in form.cleaned_data.items() if not name.startswith("_")}
+
+
+def with_content(text: str, message: str | Promise) -> str:
     """Return the text, or raise a ValidationError with the message when nothing visible is in it."""
     if not has_content(text):
-        raise forms.ValidationError(message)
+        raise forms.ValidationError(str(message))
     return text
 
 

@@ -25,7 +25,7 @@ from evidence_app import reviews
 from evidence_app.models import AccessReview
 from provisioning_app.admin.tenants import ProvisionedTenantAdmin
 
-_WANTED = "There are findings; say what becomes of each."
+_WANTED = _("There are findings; say what becomes of each.")
 
 
 class SignDialog(BaseDialogForm):
@@ -100,12 +100,8 @@ class AccessReviewAdmin(ReadOnlyHistory):
         variant=ActionVariant.PRIMARY,
     )
     def sign(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, statement = self.visible(request, object_id), form.cleaned_data["statement"]
-        return self.act(
-            request,
-            object_id,
-            lambda: reviews.sign(row.pk, by=request.user, statement=statement),  # type: ignore[arg-type]
-            done=gettext("The review is signed."),
+        return self.run_verb(
+            request, object_id, reviews.sign, gettext("The review is signed."), statement=form.cleaned_data["statement"]
         )
 
     @display(description=_("Result"), ordering="ok", label=Coloured({"As expected": "success", "Findings": "danger"}))

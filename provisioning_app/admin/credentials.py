@@ -30,7 +30,7 @@ class RotationDialog(BaseDialogForm):
     """Which kind the new credential shall be."""
 
     kind = forms.ChoiceField(
-        choices=[("", "The kind it has now"), *TenantIdentity.Kind.choices],
+        choices=[("", _("The kind it has now")), *TenantIdentity.Kind.choices],
         required=False,
         widget=UnfoldAdminSelectWidget,
         help_text=_("A certificate is recommended for production."),

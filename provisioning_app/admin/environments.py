@@ -71,12 +71,8 @@ class EnvironmentAdmin(RequestScoped, ReadOnlyHistory):
         variant=ActionVariant.DANGER,
     )
     def quarantine(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
-        return self.act(
-            request,
-            object_id,
-            lambda: services.quarantine(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=gettext("%(row)s is quarantined.") % {"row": row},
+        return self.run_verb(
+            request, object_id, services.quarantine, gettext("{} is quarantined."), reason=form.cleaned_data["reason"]
         )
 
     @dialog_action(
@@ -88,12 +84,12 @@ class EnvironmentAdmin(RequestScoped, ReadOnlyHistory):
         variant=ActionVariant.PRIMARY,
     )
     def release(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
-        return self.act(
+        return self.run_verb(
             request,
             object_id,
-            lambda: services.release_quarantine(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=gettext("%(row)s is released.") % {"row": row},
+            services.release_quarantine,
+            gettext("{} is released."),
+            reason=form.cleaned_data["reason"],
         )
 
     @display(description=_("Runs"))

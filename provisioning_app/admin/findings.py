@@ -60,12 +60,8 @@ class ReconciliationFindingAdmin(RoleScoped, ReadOnlyAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def resolve(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
-        return self.act(
-            request,
-            object_id,
-            lambda: services.resolve_finding(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=gettext("%(row)s is closed.") % {"row": row},
+        return self.run_verb(
+            request, object_id, services.resolve_finding, gettext("{} is closed."), reason=form.cleaned_data["reason"]
         )
 
     @display(description=_("Environment"))

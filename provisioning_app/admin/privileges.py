@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from accounts_app.admin import TenantScoped
 from accounts_app.models import User
 from accounts_app.roles import Role
-from core_app.admin import Coloured, ConfirmDialog, ReadOnlyInline, dialog_action, with_content
+from core_app.admin import Coloured, ConfirmDialog, ReadOnlyInline, dialog_action, said_in, with_content
 from core_app.text import MAX_TEXT
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
@@ -37,7 +37,7 @@ class DispositionDialog(BaseDialogForm):
 
     def clean_comment(self) -> str:
         """Refuse a comment of nothing but white space or invisible characters."""
-        return with_content(self.cleaned_data["comment"], "Say why; an examiner reads it.")
+        return with_content(self.cleaned_data["comment"], _("Say why; an examiner reads it."))
 
 
 def may_sign(user: User, review: PrivilegeReview) -> bool:
@@ -53,7 +53,7 @@ def may_dispose(user: User, finding: PrivilegeFinding) -> bool:
 
 class FindingInline(ReadOnlyInline):
     model = PrivilegeFinding
-    verbose_name_plural = "Findings; open one to say what becomes of it"
+    verbose_name_plural = _("Findings; open one to say what becomes of it")
     fields = readonly_fields = ("about", "expected", "observed", "disposition", "disposed_by", "comment")
     ordering = ("kind", "subject")
 
@@ -83,13 +83,7 @@ class PrivilegeReviewAdmin(TenantScoped):
         variant=ActionVariant.PRIMARY,
     )
     def sign(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.visible(request, object_id)
-        return self.act(
-            request,
-            object_id,
-            lambda: services.sign_review(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=gettext("The review %(row)s is signed.") % {"row": row},
-        )
+        return self.run_verb(request, object_id, services.sign_review, gettext("The review {} is signed."))
 
     @display(
         description=_("Status"),
@@ -119,15 +113,10 @@ class PrivilegeFindingAdmin(TenantScoped):
         variant=ActionVariant.PRIMARY,
     )
     def dispose(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, said = self.visible(request, object_id), form.cleaned_data
-        return self.act(
+        return self.run_verb(
             request,
             object_id,
-            lambda: services.dispose_of_finding(
-                row.pk,
-                by=request.user,  # type: ignore[arg-type]
-                disposition=said["disposition"],
-                comment=said["comment"],
-            ),
-            done=gettext("The finding has its disposition."),
+            services.dispose_of_finding,
+            gettext("The finding has its disposition."),
+            **said_in(form),
         )

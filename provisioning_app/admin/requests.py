@@ -52,12 +52,8 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def retry(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
-        return self.act(
-            request,
-            object_id,
-            lambda: services.retry(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=gettext("%(row)s is tried again.") % {"row": row},
+        return self.run_verb(
+            request, object_id, services.retry, gettext("{} is tried again."), reason=form.cleaned_data["reason"]
         )
 
     @dialog_action(
@@ -70,12 +66,12 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
         ),
     )
     def attest(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
-        return self.act(
+        return self.run_verb(
             request,
             object_id,
-            lambda: services.attest(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=gettext("%(row)s was read back and goes on.") % {"row": row},
+            services.attest,
+            gettext("{} was read back and goes on."),
+            reason=form.cleaned_data["reason"],
         )
 
     @dialog_action(
@@ -89,12 +85,12 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
         variant=ActionVariant.DANGER,
     )
     def roll_back(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
-        return self.act(
+        return self.run_verb(
             request,
             object_id,
-            lambda: services.initiate_rollback(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=gettext("The environment of %(row)s is being deleted.") % {"row": row},
+            services.initiate_rollback,
+            gettext("The environment of {} is being deleted."),
+            reason=form.cleaned_data["reason"],
         )
 
     # How far it is

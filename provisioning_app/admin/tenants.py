@@ -43,12 +43,12 @@ class ProvisionedTenantAdmin(TenantAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def resume(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, reason = self.visible(request, object_id), form.cleaned_data["reason"]
-        return self.act(
+        return self.run_verb(
             request,
             object_id,
-            lambda: services.resume(row.pk, by=request.user, reason=reason),  # type: ignore[arg-type]
-            done=gettext("Provisioning in %(row)s goes on.") % {"row": row},
+            services.resume,
+            gettext("Provisioning in {} goes on."),
+            reason=form.cleaned_data["reason"],
         )
 
     @dialog_action(
@@ -59,12 +59,8 @@ class ProvisionedTenantAdmin(TenantAdmin):
         explained=_("What the service principals hold and did is compared with what they should; you hear the result."),
     )
     def start_review(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.visible(request, object_id)
-        return self.act(
-            request,
-            object_id,
-            lambda: services.start_review(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=gettext("The privileges in %(row)s are being reviewed.") % {"row": row},
+        return self.run_verb(
+            request, object_id, services.start_review, gettext("The privileges in {} are being reviewed.")
         )
 
 

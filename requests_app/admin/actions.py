@@ -12,7 +12,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from accounts_app.models import User
-from core_app.admin import ConfirmDialog, GovernedAdmin, dialog_action
+from core_app.admin import ConfirmDialog, GovernedAdmin, dialog_action, said_in
 from gates_app import services as gates
 from gates_app.levels import Level, Outcome
 from requests_app import directory, services
@@ -115,7 +115,14 @@ class RequestActions(GovernedAdmin):
         variant=ActionVariant.SUCCESS,
     )
     def approve(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._decide(request, form, object_id, Outcome.APPROVE, "Your approval is recorded.")
+        return self.run_verb(
+            request,
+            object_id,
+            services.decide,
+            gettext("Your approval is recorded."),
+            outcome=Outcome.APPROVE,
+            **said_in(form),
+        )
 
     @dialog_action(
         label=_("Reject"),
@@ -126,7 +133,14 @@ class RequestActions(GovernedAdmin):
         variant=ActionVariant.DANGER,
     )
     def reject(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._decide(request, form, object_id, Outcome.REJECT, "Your rejection is recorded.")
+        return self.run_verb(
+            request,
+            object_id,
+            services.decide,
+            gettext("Your rejection is recorded."),
+            outcome=Outcome.REJECT,
+            **said_in(form),
+        )
 
     @dialog_action(
         label=_("Object"),
@@ -137,7 +151,14 @@ class RequestActions(GovernedAdmin):
         variant=ActionVariant.DANGER,
     )
     def object_to(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._decide(request, form, object_id, Outcome.REJECT, "Your objection is recorded.")
+        return self.run_verb(
+            request,
+            object_id,
+            services.decide,
+            gettext("Your objection is recorded."),
+            outcome=Outcome.REJECT,
+            **said_in(form),
+        )
 
     @dialog_action(
         label=_("Claim"),
@@ -208,13 +229,8 @@ class RequestActions(GovernedAdmin):
         explained=_("Until it is released nothing of the request is deleted, nor is its environment rolled back."),
     )
     def place_hold(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row, said = self.visible(request, object_id), form.cleaned_data
-        return self.act(
-            request,
-            object_id,
-            lambda: services.place_hold(row.pk, by=request.user, matter=said["matter"], reason=said["reason"]),  # type: ignore[arg-type]
-            done=gettext("%(row)s is under legal hold for %(said)s.") % {"row": row, "said": said["matter"]},
-        )
+        done = gettext("{} is under legal hold for %(matter)s.") % {"matter": form.cleaned_data["matter"]}
+        return self.run_verb(request, object_id, services.place_hold, done, **said_in(form))
 
     @dialog_action(
         label=_("Release legal hold"),
@@ -232,22 +248,6 @@ class RequestActions(GovernedAdmin):
             done=gettext("%(row)s is released from the legal hold for %(matter)s.")
             % {"row": row, "matter": said["hold"].matter},
         )
-
-    def _decide(
-        self, request: HttpRequest, form: BaseDialogForm, object_id: str, outcome: Outcome, done: str
-    ) -> HttpResponse:
-        row, said = self.visible(request, object_id), form.cleaned_data
-
-        def verb() -> None:
-            services.decide(
-                row.pk,
-                by=request.user,  # type: ignore[arg-type]
-                outcome=outcome,
-                comment=said["comment"],
-                content_hash=said["content_hash"],
-            )
-
-        return self.act(request, object_id, verb, done=done, typed={"comment": said["comment"]})
 
     def _get_actions_navigation(self, provided: Any, allowed: Any, object_id: Any = None) -> list[Any]:
         """Give each dialog the content hash of the page it is opened from, so that a stale page is refused."""

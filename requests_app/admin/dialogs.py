@@ -46,7 +46,7 @@ class RefusalDialog(DecisionDialog):
 
     def clean_comment(self) -> str:
         """Refuse a comment of nothing but white space or invisible characters."""
-        return with_content(self.cleaned_data["comment"], "Say why, so that the requester knows what to change.")
+        return with_content(self.cleaned_data["comment"], _("Say why, so that the requester knows what to change."))
 
 
 class HoldDialog(ReasonDialog):
@@ -74,7 +74,7 @@ class ReleaseDialog(ReasonDialog):
 class RetryDialog(ReasonDialog):
     """What has changed, so that it can go well now."""
 
-    wanted = "Say what has changed since it failed."
+    wanted = _("Say what has changed since it failed.")
 
 
 class ColleagueDialog(BaseDialogForm):

@@ -23,7 +23,7 @@ from accounts_app.admin import ReadOnlyHistory
 from accounts_app.models import User
 from accounts_app.scope import prefixed
 from accounts_app.services import settings_of
-from core_app.admin import Coloured, ConfirmDialog, GovernedAdmin, dialog_action, page_action, readable
+from core_app.admin import Coloured, ConfirmDialog, GovernedAdmin, dialog_action, page_action, readable, said_in
 from core_app.errors import InvalidInputError, PermissionRefused
 from core_app.text import MAX_TEXT
 from gates_app import services as gates
@@ -129,7 +129,7 @@ class LoweringDialog(RefusalDialog):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["comment"].help_text = "Kept in the log; the requester and an examiner read it."
+        self.fields["comment"].help_text = _("Kept in the log; the requester and an examiner read it.")
 
 
 @admin.register(ZoneDispute)
@@ -203,7 +203,14 @@ class ZoneDisputeAdmin(ReadOnlyHistory):
         variant=ActionVariant.PRIMARY,
     )
     def lower(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._decide(request, form, object_id, Outcome.APPROVE, "The zone is lowered.")
+        return self.run_verb(
+            request,
+            object_id,
+            services.decide_dispute,
+            _("The zone is lowered."),
+            outcome=Outcome.APPROVE,
+            **said_in(form),
+        )
 
     @dialog_action(
         label=gettext_lazy("Keep the zone"),
@@ -214,7 +221,14 @@ class ZoneDisputeAdmin(ReadOnlyHistory):
         variant=ActionVariant.DANGER,
     )
     def keep(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._decide(request, form, object_id, Outcome.REJECT, "The zone stays as it is.")
+        return self.run_verb(
+            request,
+            object_id,
+            services.decide_dispute,
+            _("The zone stays as it is."),
+            outcome=Outcome.REJECT,
+            **said_in(form),
+        )
 
     @dialog_action(
         label=gettext_lazy("Take back"),
@@ -224,29 +238,7 @@ class ZoneDisputeAdmin(ReadOnlyHistory):
         explained=gettext_lazy("The draft can be changed and submitted again, in the zone that the rules ask for."),
     )
     def take_back(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.visible(request, object_id)
-        return self.act(
-            request,
-            object_id,
-            lambda: services.withdraw_dispute(row.pk, by=request.user),  # type: ignore[arg-type]
-            done=_("The dispute is taken back."),
-        )
-
-    def _decide(
-        self, request: HttpRequest, form: BaseDialogForm, object_id: str, outcome: Outcome, done: str
-    ) -> HttpResponse:
-        row, said = self.visible(request, object_id), form.cleaned_data
-
-        def verb() -> None:
-            services.decide_dispute(
-                row.pk,
-                by=request.user,  # type: ignore[arg-type]
-                outcome=outcome,
-                comment=said["comment"],
-                content_hash=said["content_hash"],
-            )
-
-        return self.act(request, object_id, verb, done=done, typed={"comment": said["comment"]})
+        return self.run_verb(request, object_id, services.withdraw_dispute, _("The dispute is taken back."))
 
     @display(description=gettext_lazy("By the rules"), ordering="classified_zone", label=ZONE_COLOURS)
     def by_the_rules(self, dispute: ZoneDispute) -> str:

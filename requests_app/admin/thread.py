@@ -79,7 +79,7 @@ class CommentDialog(TokenDialog):
 
     def clean_text(self) -> str:
         """Refuse nothing but white space or invisible characters."""
-        return with_content(self.cleaned_data["text"], "Write something; an empty message helps nobody.")
+        return with_content(self.cleaned_data["text"], _("Write something; an empty message helps nobody."))
 
 
 class ThreadActions(GovernedAdmin):
@@ -96,11 +96,11 @@ class ThreadActions(GovernedAdmin):
         variant=ActionVariant.PRIMARY,
     )
     def answer(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._write(request, form, object_id, "Your answer is sent.")
+        return self._write(request, form, object_id, gettext("Your answer is sent."))
 
     @dialog_action(label=_("Comment"), icon="chat", form=CommentDialog, offered=may_write)
     def comment(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._write(request, form, object_id, "Your comment is added.")
+        return self._write(request, form, object_id, gettext("Your comment is added."))
 
     @dialog_action(
         label=_("Copy to new"),
@@ -124,13 +124,8 @@ class ThreadActions(GovernedAdmin):
         return answer
 
     def _write(self, request: HttpRequest, form: BaseDialogForm, object_id: str, done: str) -> HttpResponse:
-        row, said = self.visible(request, object_id), form.cleaned_data
-        return self.act(
-            request,
-            object_id,
-            lambda: services.comment(row.pk, by=request.user, text=said["text"], token=said["form_token"]),  # type: ignore[arg-type]
-            done=done,
-        )
+        said = form.cleaned_data
+        return self.run_verb(request, object_id, services.comment, done, text=said["text"], token=said["form_token"])
 
 
 @admin.register(RequestComment)
