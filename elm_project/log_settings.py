@@ -27,4 +27,18 @@ LOG_TSA_CERTIFICATES = env.str("ELM_LOG_TSA_CERTIFICATES", default="")
 EVIDENCE_DOWNLOAD_FOLDER = state_dir() / "downloads"
 # A queue of its own lets one worker, on a host of its own, be the only one that has the key
 _SIGNER = {"queue": env.str("ELM_LOG_SIGNER_QUEUE", default="celery")}
-CELERY_TASK_ROUTES = {"audit_app.tasks.*": _SIGNER, "evidence_app.tasks.store": _SIGNER}
+CELERY_TASK_ROUTES = {
+    "audit_app.tasks.*": _SIGNER,
+    "evidence_app.tasks.store": _SIGNER,
+    "evidence_app.tasks.export": _SIGNER,
+}
+# Where that worker leaves a package for a web server without the key, and how long somebody waits for it there
+EVIDENCE_STORAGE = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {
+        "location": env.str("ELM_EVIDENCE_DIR", default="") or state_dir() / "handover",
+        "directory_permissions_mode": 0o700,
+        "file_permissions_mode": 0o640,
+    },
+}
+EVIDENCE_WAIT_SECONDS = env.int("ELM_EVIDENCE_WAIT_SECONDS", default=60)

@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from elm_project import logs
 from elm_project.env import BASE_DIR, env, generated_key, postgresql, state_dir
 from elm_project.log_settings import *  # noqa: F403 - who signs the log and where copies are put, a block of its own
+from elm_project.log_settings import EVIDENCE_STORAGE
 from elm_project.notification_settings import *  # noqa: F403 - whether messages leave this system, and how
 from elm_project.notification_settings import MAIL, public_url
 from elm_project.sign_in import *  # noqa: F403 - how people sign in, another
@@ -288,6 +289,7 @@ STORAGES = {
         if PRODUCTION
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
+    "evidence": EVIDENCE_STORAGE,
 }
 
 # --- Logging: one JSON object a line --------------------------------------------------------------------------------

@@ -108,9 +108,7 @@ def export_evidence(tenant_id: UUID, quarter: str, folder: Path, *, by: User) ->
         DomainError: no such quarter, the folder exists, or too many exports within an hour.
     """
     with tenancy.of(tenant_id):
-        tenant = Tenant.objects.get(pk=tenant_id)
-        reach = require_auditor(by, tenant)
-        return _export(of_quarter(tenant, quarter_named(quarter, clock.now()), reach), folder, by)
+        return _export(quarter_for(by, tenant_id, quarter), folder, by)
 
 
 def export_request(request_id: UUID, folder: Path, *, by: User) -> Evidence:
@@ -122,10 +120,31 @@ def export_request(request_id: UUID, folder: Path, *, by: User) -> Evidence:
         PermissionRefused: the person does not audit the request's business unit.
         SignInAgainError, NotExportedError, DomainError: as :func:`export_evidence`.
     """
+    selection = request_for(by, request_id)
+    with tenancy.of(selection.tenant.pk):
+        return _export(selection, folder, by)
+
+
+def quarter_for(by: User, tenant_id: UUID, quarter: str) -> Selection:
+    """Return what somebody may take out of a quarter, now.
+
+    Raises:
+        PermissionRefused, SignInAgainError, DomainError: as :func:`export_evidence`.
+    """
+    tenant = Tenant.objects.get(pk=tenant_id)
+    reach = require_auditor(by, tenant)
+    return _allowed_now(of_quarter(tenant, quarter_named(quarter, clock.now()), reach), by)
+
+
+def request_for(by: User, request_id: UUID) -> Selection:
+    """Return all of one request, which somebody may take out, now.
+
+    Raises:
+        PermissionRefused, SignInAgainError, DomainError: as :func:`export_request`.
+    """
     request = EnvironmentRequest.objects.select_related("tenant", "business_unit").get(pk=request_id)
     require_auditor_of(by, request)
-    with tenancy.of(request.tenant_id):
-        return _export(of_request(request), folder, by)
+    return _allowed_now(of_request(request), by)
 
 
 def written_for_store(tenant: Tenant, quarter: str, folder: Path) -> Evidence:
@@ -141,9 +160,13 @@ def written_for_store(tenant: Tenant, quarter: str, folder: Path) -> Evidence:
     return evidence
 
 
-def _export(selection: Selection, folder: Path, by: User) -> Evidence:
+def _allowed_now(selection: Selection, by: User) -> Selection:
     require_fresh_sign_in(by, _("An export of evidence"))
     require_patience(selection.tenant, by, OF_QUARTERS, MOST_EXPORTS_AN_HOUR)
+    return selection
+
+
+def _export(selection: Selection, folder: Path, by: User) -> Evidence:
     try:
         with _explained(folder), _staged(selection, folder) as (stage, evidence):
             _record(evidence, selection, by)

@@ -18,7 +18,6 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts_app.models import Tenant
-from audit_app import keys
 from audit_app.models import ProvisioningLog
 from core_app import clock
 from core_app.admin import page_action
@@ -67,14 +66,15 @@ class ExportingTenantAdmin(ReviewedTenantAdmin):
         quarter = form.cleaned_data["quarter"]
 
         def made() -> HttpResponseBase:
-            evidence, package = open_export(tenant.pk, quarter, by=request.user)  # type: ignore[arg-type]
-            return handed_out(evidence, package, f"evidence-{slugify(tenant.name)}-{quarter}")
+            unsigned = "unsigned" in request.POST
+            package = open_export(tenant.pk, quarter, by=request.user, unsigned=unsigned)  # type: ignore[arg-type]
+            return handed_out(package, f"evidence-{slugify(tenant.name)}-{quarter}")
 
         back = f"{request.path}?{urlencode({'quarter': quarter})}"
         return hand_out(made, partial(self._page, request, tenant, form), back=back)
 
     def _page(
-        self, request: HttpRequest, tenant: Tenant, form: ExportForm, *, status: int = 200, **more: str
+        self, request: HttpRequest, tenant: Tenant, form: ExportForm, *, status: int = 200, **more: Any
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
@@ -84,7 +84,6 @@ class ExportingTenantAdmin(ReviewedTenantAdmin):
             "original": tenant,
             "back": reverse("admin:accounts_app_tenant_change", args=[tenant.pk]),
             "form": form,
-            "signs": keys.store().is_here(),
             **more,
         }
         return TemplateResponse(request, "evidence_app/export_evidence.html", context, status=status)

@@ -13,14 +13,14 @@ from django.urls import reverse
 from core_app.errors import DomainError, PermissionRefused, SignInAgainError
 from evidence_app.downloads import Download
 from evidence_app.folder import ARCHIVE
-from evidence_app.services import Evidence
+from evidence_app.handover import SignerSilentError
 
 _FORBIDDEN, _CONFLICT = 403, 409
 
 
-def handed_out(evidence: Evidence, package: Download, name: str) -> FileResponse:
+def handed_out(package: Download, name: str) -> FileResponse:
     """Return a package as a file, whose name says when nobody has signed it."""
-    unsigned = "" if evidence.signed else "-unsigned"
+    unsigned = "" if package.signed else "-unsigned"
     return FileResponse(package, as_attachment=True, filename=f"{name}{unsigned}{ARCHIVE}")
 
 
@@ -46,5 +46,7 @@ def hand_out(
         return page(status=_FORBIDDEN, refused=str(stale), sign_in_again=again, **said)
     except PermissionRefused as refused:
         raise PermissionDenied(str(refused)) from refused
+    except SignerSilentError as silent:
+        return page(status=_CONFLICT, refused=str(silent), unsigned_is_offered=True, **said)
     except DomainError as refused:
         return page(status=_CONFLICT, refused=str(refused), **said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -13,7 +13,6 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from audit_app import keys
 from core_app.admin import page_action
 from evidence_app.admin.handing_out import hand_out, handed_out
 from evidence_app.dossier import sections_of
@@ -35,13 +34,14 @@ class EvidencedRequestAdmin(ProvisionedRequestAdmin):
             return self._package(request, row)
 
         def made() -> HttpResponseBase:
-            evidence, package = open_request(row, by=request.user)  # type: ignore[arg-type]
-            return handed_out(evidence, package, f"evidence-{row.request_number}")
+            unsigned = request.POST["package"] == "unsigned"
+            package = open_request(row, by=request.user, unsigned=unsigned)  # type: ignore[arg-type]
+            return handed_out(package, f"evidence-{row.request_number}")
 
         return hand_out(made, partial(self._package, request, row), back=request.path)
 
     def _package(
-        self, request: HttpRequest, row: EnvironmentRequest, *, status: int = 200, **more: str
+        self, request: HttpRequest, row: EnvironmentRequest, *, status: int = 200, **more: Any
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
@@ -51,7 +51,6 @@ class EvidencedRequestAdmin(ProvisionedRequestAdmin):
             "original": row,
             "back": reverse("admin:requests_app_environmentrequest_change", args=[row.pk]),
             "sections": sections_of(row, of_request(row)),
-            "signs": keys.store().is_here(),
             **more,
         }
         return TemplateResponse(request, "evidence_app/package.html", context, status=status)

@@ -11,7 +11,6 @@ from zipfile import ZipFile
 
 import pytest
 from django.conf import settings
-from django.test import override_settings
 
 from accounts_app.models import User
 from accounts_app.roles import Depth, Role
@@ -90,18 +89,6 @@ def test_an_auditor_downloads_a_quarter_that_verifies_and_nothing_of_it_stays(pe
         assert json.loads(files.read("manifest.json"))["counts"]["requests"] == 1
     entry = exports().get()
     assert (entry.actor, entry.success, entry.action_details["quarter"]) == (people.auditor.upn, True, "2026Q1")
-
-
-def test_a_server_without_the_key_says_so_before_and_in_the_name_of_the_file(people, first_quarter, tmp_path):
-    auditor = client_of(people.auditor)
-    sentence = "The package will not be signed."
-    assert sentence not in auditor.get(address(people)).content.decode()
-    with override_settings(LOG_SIGNING_KEY_FILE=tmp_path / "nowhere.pem", PRODUCTION=True):
-        assert sentence in auditor.get(address(people)).content.decode()
-        answer = auditor.post(address(people), {"quarter": "2026Q1"})
-
-    assert answer["Content-Disposition"].endswith('-2026Q1-unsigned.zip"')
-    assert "manifest.sig" not in ZipFile(BytesIO(answer.getvalue())).namelist()
 
 
 def test_a_stale_session_is_led_to_the_password_and_back_with_the_quarter(people, first_quarter, clock):
