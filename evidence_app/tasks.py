@@ -28,6 +28,7 @@ def store() -> None:
 
 
 @shared_task(name=handover.TASK)
+@tenancy.everywhere("only of the tenant that it names, which the export narrows it to")
 def export(ticket: str, tenant_id: str, user_id: str, signed_in_at: str | None, about: dict[str, str]) -> None:
     """Make a package for somebody who waits at a web server that has no key; on the host that signs."""
     with tenancy.of(UUID(tenant_id)):
