@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from random import Random
+from shutil import rmtree
 from typing import Any
 from uuid import UUID
 
@@ -71,6 +72,10 @@ def history(seed: int, folder: Path, *, tenants: int, **tenant_settings: Any) ->
         endpoints = stack.enter_context(connected(wire, folder))
         stack.enter_context(override_settings(CLOUD_ENDPOINTS_FILE=str(endpoints), DOMAIN_NAME_KEY=b"simulation"))
         stack.enter_context(override_settings(SIMPLE_HISTORY_ENABLED=False))  # for operators only; half of the writes
+        host = folder / "host"  # it has signed for no other history; the log names it
+        stack.callback(rmtree, host)
+        stack.enter_context(override_settings(LOG_SIGNING_KEY_FILE=host / "log_key.pem", LOG_SIGNER_FOLDER=host))
+        stack.enter_context(override_settings(LOG_ANCHOR_FOLDER=host / "anchors"))
         simulator = InProcess(microsoft)
         simulator.ready_file = endpoints
         maker = WorldMaker(simulator, clock, settings, folder)  # type: ignore[arg-type]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,13 +14,14 @@ from provisioning_app.models import Gap, ProvisioningRun
 from requests_app.choices import TERMINAL_STATES, State
 from requests_app.models import EnvironmentRequest
 from simulator.clock import parse_time
-from tests.faults.invariants import check_log, check_nothing_is_overdue, check_tenant
+from tests.faults.invariants import check_anchored, check_log, check_nothing_is_overdue, check_tenant
 from tests.simulation.world import BEGIN, DAY, World
 
-# How many invariants a look checks: four over everything, then eight of each tenant
-OF_EVERYBODY, OF_EACH_TENANT = 4, 8
+# How many invariants a look checks: four over everything, then nine of each tenant
+OF_EVERYBODY, OF_EACH_TENANT = 4, 9
 CONCURRENT, PER_MINUTE, PER_DAY = 5, 10, 50  # the seed's Concurrent Limits
-_CREATIONS = {"method": "POST", "path": r"/environments\?"}
+_CREATION = re.compile(r"/environments\?")
+_CORRELATION = "x-correlation-id"
 
 
 class Observer:
@@ -48,6 +51,7 @@ class Observer:
         self._tokens_only_grew()
         if world.works:
             check_nothing_is_overdue()
+        check_anchored(*(tenant.people.tenant.pk for tenant in world.tenants))
         check_log()
         for tenant in world.tenants:
             check_tenant(tenant)
@@ -76,12 +80,13 @@ def check_end(world: World) -> None:
 
 
 class JournalLimits:
-    """Reads the creations from the simulator's journal, never from our rows."""
+    """Reads flows and creations from the simulator's journal; our rows say only which correlation ids are runs."""
 
     def __init__(self) -> None:
         self.starts: dict[str, list[datetime]] = defaultdict(list)
         self.calls = 0
         self._since = 0
+        self._flows: dict[str, _Flow] = {}
 
     def __call__(self, world: World) -> None:
         """Take the new calls over, now and then: the journal keeps only so many."""
@@ -90,9 +95,11 @@ class JournalLimits:
 
     def _take_over(self, world: World) -> None:
         journal = world.microsoft.journal
-        for entry in journal.find({**_CREATIONS, "since": str(self._since)})["entries"]:
-            executed = entry["processed"] and not 400 <= entry["status"] < 500
-            if executed and entry["host"].startswith("bap"):
+        for entry in journal.find({"since": str(self._since)})["entries"]:
+            if correlation := entry["request_headers"].get(_CORRELATION):
+                flow = self._flows.setdefault(correlation, _Flow(entry["tenant"], entry["seq"], entry["seq"]))
+                flow.last = entry["seq"]
+            if _is_creation(entry):
                 self.starts[entry["tenant"]].append(parse_time(entry["time"]))
         self.calls, self._since = journal.last, journal.last
         journal.clear()
@@ -108,18 +115,45 @@ class JournalLimits:
         return {
             "calls": self.calls,
             "creations": created.total(),
-            "most at once": max((_most_at_once(world, tenant) for tenant in self.starts), default=0),
+            "most flows at once": max((_most_at_once(flows) for flows in self._flows_by_tenant().values()), default=0),
             "most starts in 60 s": max((_most_within(starts, minute) for starts in self.starts.values()), default=0),
             "most in a UTC day": max((max(day.values()) for day in days), default=0),
         }
 
+    def _flows_by_tenant(self) -> dict[str, list[_Flow]]:
+        found: dict[str, list[_Flow]] = defaultdict(list)
+        for run_id in ProvisioningRun.objects.values_list("pk", flat=True):
+            if flow := self._flows.get(str(run_id)):
+                found[flow.tenant].append(flow)
+        return found
 
-def _most_at_once(world: World, tenant: str) -> int:
-    """Return how many creations of a tenant ran together at Microsoft, from its own record of operations."""
-    own = [item for item in world.microsoft.operations.values() if (item.type, item.tenant_id) == ("Create", tenant)]
-    changes = sorted([(item.created, 1) for item in own] + [(item.due or item.created, -1) for item in own])
+
+@dataclass(slots=True)
+class _Flow:
+    """A run as the platform saw it.
+
+    Attributes:
+        tenant: Whose it is.
+        first: The number of its first call in the journal.
+        last: That of its last one.
+    """
+
+    tenant: str
+    first: int
+    last: int
+
+
+def _is_creation(entry: dict[str, Any]) -> bool:
+    """Say whether a call created an environment, whatever its caller got to see."""
+    is_asked = entry["method"] == "POST" and entry["host"].startswith("bap") and _CREATION.search(entry["url"])
+    return bool(is_asked and entry["processed"] and not 400 <= entry["status"] < 500)
+
+
+def _most_at_once(flows: list[_Flow]) -> int:
+    """Return how many flows overlapped; one that waits between two calls, as for a poll, is under way all the same."""
+    changes = sorted([(flow.first, 0, 1) for flow in flows] + [(flow.last, 1, -1) for flow in flows])
     running = most = 0
-    for _, change in changes:
+    for _, _, change in changes:
         running += change
         most = max(most, running)
     return most

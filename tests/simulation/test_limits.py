@@ -56,6 +56,6 @@ def test_a_rush_never_exceeds_what_a_tenant_may_start_run_and_create(tmp_path: P
         assert not world.under_way()
         assert verify_log().findings == []
     assert completed == figures["creations"] == REQUESTS
-    assert figures["most at once"] <= CONCURRENT
+    assert figures["most flows at once"] <= CONCURRENT
     assert figures["most starts in 60 s"] <= PER_MINUTE
     assert figures["most in a UTC day"] <= PER_DAY
