@@ -6,6 +6,7 @@ T2 against the database's clock, which only PostgreSQL has: tests/provisioning_a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,12 +18,13 @@ from microsoft_cloud.faults import retry_after_seconds
 from microsoft_cloud.fields import moment
 from notifications_app.models import OutboxMessage
 from provisioning_app import clocks, lease, results, runner, services
-from provisioning_app.choices import FindingKind
+from provisioning_app.choices import FindingKind, RunStatus
 from provisioning_app.lease import LeaseLostError
 from provisioning_app.models import ProvisioningRun
 from provisioning_app.plan import step
 from provisioning_app.steps.outcome import Done
 from requests_app.choices import State, Zone
+from requests_app.models import EnvironmentRequest
 from tests.provisioning_app.reconciling import calls, findings_of, let_pass, with_one_clock
 from tests.screens import client_of
 
@@ -148,22 +150,39 @@ def test_t02_what_cannot_be_compared_warns_of_nothing_and_forgets_nothing(world)
     assert (finding.subject, finding.resolved_at) == ("host-1 and Microsoft", None)
 
 
-def test_t03_creations_are_counted_per_utc_day_also_across_midnight(make_world, clock):
-    clock.at = datetime(2026, 3, 2, 23, 59, 50, tzinfo=UTC)
-    world = make_world(concurrent_runs=5, creations_per_day=2)
-    for _ in range(3):
-        world.approved(Zone.ZONE_1)
+def test_t03_of_five_starts_a_second_before_midnight_utc_two_find_room_and_no_day_has_more_than_fifty(world):
+    tenant = world.people.tenant
+    world.clock.at = datetime(2026, 3, 2, 23, 40, tzinfo=UTC)
+    # Refused by Microsoft, each has used a place of the day all the same
+    world.fault(**CREATE, status=400, body={"error": {"code": "InvalidRequestContent"}}, count=48)
+    refused = [world.approved(Zone.ZONE_1) for _ in range(48)]
+    world.run_until_settled()
+    assert states(refused) == {State.FAILED: 48}
 
-    assert services.dispatch(world.people.tenant.pk) == 2
+    world.clock.at = datetime(2026, 3, 2, 23, 59, 59, tzinfo=UTC)
+    requests = [world.approved(Zone.ZONE_1) for _ in range(6)]
+    assert services.dispatch(tenant.pk) == 2  # the places 49 and 50
     for run_id in services.due_runs():
         services.advance(run_id)
-    assert services.dispatch(world.people.tenant.pk) == 0
+    assert services.dispatch(tenant.pk) == 0
 
-    clock.at = datetime(2026, 3, 3, 0, 0, 1, tzinfo=UTC)
-    assert services.dispatch(world.people.tenant.pk) == 1
+    world.clock.advance(seconds=2)
+    assert services.dispatch(tenant.pk) == 3  # which makes five at once
+    assert services.dispatch(tenant.pk) == 0
+    assert ProvisioningRun.objects.filter(tenant=tenant, status=RunStatus.RUNNING).count() == 5
     world.run_until_settled()
-    days = ProvisioningRun.objects.filter(tenant=world.people.tenant).values_list("creation_started_at", flat=True)
-    assert sorted(day.day for day in days) == [2, 2, 3]
+
+    assert states(requests) == {State.COMPLETED: 6}
+    creations = ProvisioningRun.objects.filter(tenant=tenant).values_list("creation_started_at__day", flat=True)
+    assert Counter(creations) == {2: 50, 3: 4}
+    assert len([call for call in calls(world, "environments?") if call["method"] == "POST"]) == 54
+
+
+def states(requests):
+    """Return how many of these requests are in which state."""
+    return Counter(
+        EnvironmentRequest.objects.filter(pk__in=[item.pk for item in requests]).values_list("state", flat=True)
+    )
 
 
 def test_t04_at_the_very_end_of_a_lease_there_is_one_winner(world):
