@@ -27,10 +27,12 @@ from tests.assurance.runs import ROOT  # noqa: E402
 STAGES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "faults": stages.faults,
     "faults-postgresql": stages.faults_on_postgresql,
+    "postgresql": stages.postgresql,
     "writers": stages.writers,
     "asvs": stages.asvs,
     "asvs-postgresql": stages.asvs_on_postgresql,
     "crash-points": stages.crash_points,
+    "crash-points-postgresql": stages.crash_points_on_postgresql,
     "guards": stages.guards,
     "worlds": stages.worlds,
     "rows": stages.rows,

@@ -180,6 +180,8 @@ def _crash_points(stages: Stages) -> Iterator[str]:
     yield "\n## Crash points\n"
     yield "The process ends with `os._exit` before and after every commit and every call of a run; another takes over."
     yield from _figures(stages, "crash-points")
+    yield "\n### On PostgreSQL, every tenth of them"
+    yield from _figures(stages, "crash-points-postgresql")
 
 
 def _rows(stages: Stages) -> Iterator[str]:

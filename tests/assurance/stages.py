@@ -55,6 +55,14 @@ def faults_on_postgresql() -> Found:
 
 
 @timed
+def postgresql() -> Found:
+    """Run on PostgreSQL what ``make test`` runs on SQLite only; the faults among it have a stage of their own."""
+    with servers.postgresql() as url:
+        environment = {"ELM_ASSURANCE": "1", "DATABASE_URL": url}
+        return _tests(pytest("-m", "simulated and not fault", "-n2", "--dist=worksteal", environment=environment))
+
+
+@timed
 def writers() -> Found:
     """Let eight processes write a million entries while they are signed for and verified: nothing may be found."""
     with servers.postgresql() as url:
@@ -86,6 +94,14 @@ def crash_points() -> Found:
     """Kill the process at every commit and every call of a run, before and after."""
     environment = {"ELM_ASSURANCE": "1", "ELM_CRASH_POINTS": "all"}
     return _with_figures("-m", "crash_points", "-n2", environment=environment)
+
+
+@timed
+def crash_points_on_postgresql() -> Found:
+    """Kill the process at every tenth of them on PostgreSQL, whose transactions end otherwise."""
+    with servers.postgresql() as url:
+        environment = {"ELM_ASSURANCE": "1", "ELM_CRASH_POINTS": "10", "DATABASE_URL": url}
+        return _with_figures("-m", "crash_points", "-n2", environment=environment)
 
 
 @timed

@@ -45,6 +45,7 @@ def writes(world):
     return [f"{call['method']} {call['url']}" for call in changing if "checkMemberGroups" not in call["url"]]
 
 
+@pytest.mark.walk
 def test_what_was_done_in_the_portal_is_read_back_and_provisioning_goes_on(world):
     request = failed_at_managed(world)
     enable_managed(world, request)

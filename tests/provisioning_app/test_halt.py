@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from notifications_app.models import OutboxMessage
 from provisioning_app import services
 from provisioning_app.choices import RunStatus
 from provisioning_app.models import ProvisioningRun
 from requests_app.choices import State, Zone
 from tests.provisioning_app.reconciling import calls
-
-pytestmark = pytest.mark.simulated
 
 READ_ONE = {"host": "bap*", "method": "GET", "path": r"scopes/admin/environments/[^?]"}
 

@@ -40,6 +40,7 @@ def look_for(world, *, hours):
         watch.look_for_late()
 
 
+@pytest.mark.walk
 def test_c10_an_environment_that_appears_late_is_found_told_and_adopted_by_a_retry(slow, timed_out):
     look_for(slow, hours=1)
 

@@ -43,6 +43,7 @@ def test_an_environment_of_another_type_than_was_approved_fails_before_anything_
     assert not request.log_entries.filter(action=Action.MANAGED_ENABLED).exists()
 
 
+@pytest.mark.walk
 def test_sharing_limits_that_a_group_hides_are_not_called_proved(world):
     request = failed_at_managed(world)
     environment_id, cloud = request.environments.get().environment_id, our_cloud(world)

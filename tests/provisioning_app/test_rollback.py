@@ -130,6 +130,7 @@ def test_a_rollback_deletes_with_the_second_credential_and_is_logged(world, dele
     assert verify_log().ok
 
 
+@pytest.mark.walk
 def test_a_retry_after_a_deletion_creates_the_next_generation(world, deletable):
     first = deletable.runs.get()
     begin(world, deletable)

@@ -150,6 +150,7 @@ def test_s15_a_secret_is_found_nowhere_after_rotation_and_provisioning_with_erro
     assert_hidden(rotating, (*PARTS, *made), text)
 
 
+@pytest.mark.walk
 def test_a_private_key_is_found_nowhere_after_a_rotation_to_a_certificate(rotating, written):
     row = rotating.rotate(kind=Kind.CERTIFICATE)
     assert row.stage == Stage.COMPLETED, row.error
