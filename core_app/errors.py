@@ -21,6 +21,10 @@ class StaleContentError(DomainError):
     """What was decided on has changed since it was shown (HTTP 409)."""
 
 
+class AlteredContentError(StaleContentError):
+    """What is stored is not what was given to those who decide: it was changed other than by a verb (HTTP 409)."""
+
+
 class InvalidInputError(DomainError):
     """The input has one or more problems; all of them are listed at once.
 

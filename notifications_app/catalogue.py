@@ -180,7 +180,7 @@ CATALOGUE: Final[dict[Event, Notice]] = {
         _OPERATORS,
         silence=Silence.NEVER,
     ),
-    Event.FINDING_OPENED: Notice(_("{number}: {kind}"), _("{detail}"), _OPERATORS),
+    Event.FINDING_OPENED: Notice(_("{number}: {kind}"), _("{detail}"), (Audience.OPERATORS, Audience.LEADS)),
     Event.QUARANTINED: Notice(
         _("{number}: an environment is quarantined"), _("{name} needs a person to look at it: {reason}"), _OPERATORS
     ),

@@ -6,8 +6,10 @@ import hashlib
 import json
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.utils.translation import gettext_noop as noop
 
+from accounts_app.services import settings_of
 from accounts_app.tenant_settings import Settings
 from requests_app.choices import CURRENCY, LOCATION, EnvironmentType, Region, Zone
 from requests_app.fields import REQUESTED
@@ -58,3 +60,11 @@ def content_hash(request: EnvironmentRequest, settings: Settings) -> str:
         "plan": staged_plan(request, settings),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def hash_now(request: EnvironmentRequest) -> str:
+    """Return the content hash of a routed request as it is stored now; empty where no verb could have stored that."""
+    try:
+        return content_hash(request, settings_of(request.tenant, request.settings_version))
+    except (ValueError, KeyError, ObjectDoesNotExist):
+        return ""

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from core_app import clock
-from core_app.errors import DomainError, StaleContentError
+from core_app.errors import AlteredContentError, DomainError, StaleContentError
 from core_app.text import clean, has_content
 from gates_app.deciders import delegation_used, require_eligible
 from gates_app.levels import GateStatus, Level, Outcome, Part, StageStatus
@@ -33,9 +33,7 @@ class Verdict:
     next_stage: Stage | None
 
 
-def decide(
-    gate_id: UUID, *, by: User, outcome: Outcome, comment: str, content_hash: str, preferred: User | None = None
-) -> Verdict:
+def decide(gate_id: UUID, *, by: User, outcome: Outcome, comment: str, content_hash: str, stored_hash: str) -> Verdict:
     """Take a person's decision on the open stage, or their objection at level 1.
 
     Args:
@@ -44,11 +42,12 @@ def decide(
         outcome: Approve or reject.
         comment: Why; required for a rejection.
         content_hash: Hash of what was shown to them.
-        preferred: Who the next stage is assigned to when they may decide.
+        stored_hash: Hash of what is stored now.
 
     Raises:
         PermissionRefused: segregation of duties or a missing role, with the reason.
         StaleContentError: what was shown is not what would be decided.
+        AlteredContentError: what is stored is not what the gate was opened for.
         DomainError: the gate is closed, the comment is missing, or level 1 is approved by policy.
     """
     gate = locked(gate_id)
@@ -63,6 +62,7 @@ def decide(
             _("%(subject)s is approved by policy when its objection window ends; you can only object.")
             % {"subject": gate.subject}
         )
+    _require_unaltered(gate, stored_hash)
     if content_hash != gate.content_hash:
         raise StaleContentError(f"{gate.subject} has changed since it was shown to you. Read it again and then decide.")
     decision = Decision.objects.create(
@@ -82,16 +82,22 @@ def decide(
         stage.save(update_fields=["status", "assigned_to"])
     following = gate.stages.filter(status=StageStatus.WAITING).order_by("number").first()
     if outcome == Outcome.APPROVE and following:
-        open_stage(following, preferred)
+        open_stage(following)
         return Verdict(gate, decision, following)
     close_as(gate, GateStatus.APPROVED if outcome == Outcome.APPROVE else GateStatus.REJECTED, decision.decided_at)
     return Verdict(gate, decision, None)
 
 
-def approve_by_policy(gate_id: UUID, *, policy_version: str) -> Decision:
+def approve_by_policy(gate_id: UUID, *, policy_version: str, stored_hash: str) -> Decision:
     """Approve a level 1 gate whose objection window has passed.
 
+    Args:
+        gate_id: The gate; it is locked here.
+        policy_version: The rules by which it is approved.
+        stored_hash: Hash of what is stored now.
+
     Raises:
+        AlteredContentError: what is stored is not what the gate was opened for.
         DomainError: when it is closed, of another level, or still within its window.
     """
     gate = locked(gate_id)
@@ -99,6 +105,7 @@ def approve_by_policy(gate_id: UUID, *, policy_version: str) -> Decision:
     now = clock.now()
     if gate.level != Level.L1 or gate.undo_until is None or now < gate.undo_until:
         raise DomainError(_("%(subject)s is not approved by policy yet.") % {"subject": gate.subject})
+    _require_unaltered(gate, stored_hash)
     decision = Decision.objects.create(
         gate=gate,
         outcome=Outcome.APPROVE,
@@ -128,6 +135,18 @@ def assign(gate_id: UUID, *, to: User) -> Stage:
     stage.assigned_to = to
     stage.save(update_fields=["assigned_to"])
     return stage
+
+
+def _require_unaltered(gate: Gate, stored_hash: str) -> None:
+    """Refuse what was changed after the gate was opened: nothing that a verb allows changes it meanwhile."""
+    if stored_hash != gate.content_hash:
+        raise AlteredContentError(
+            _(
+                "%(subject)s is not stored as it was given to those who decide: it was changed behind the program. "
+                "No decision on it is taken. Tell your Governance Lead; its requester withdraws it and asks anew."
+            )
+            % {"subject": gate.subject}
+        )
 
 
 def _takes_part(decision: Decision) -> None:

@@ -18,7 +18,7 @@ def current_stage(gate: Gate) -> Stage | None:
     return gate.stages.filter(status=StageStatus.OPEN).first()
 
 
-def open_stage(stage: Stage, preferred: User | None) -> None:
+def open_stage(stage: Stage, preferred: User | None = None) -> None:
     """Open a stage and start its clock; it is assigned to the preferred person where they may decide."""
     now, span = clock.now(), timedelta(hours=stage.hours)
     stage.status = StageStatus.OPEN

@@ -28,6 +28,7 @@ from requests_app.admin.dialogs import (
 )
 from requests_app.models import EnvironmentRequest, LegalHold
 from requests_app.permissions import may_decide, may_hold, may_release, may_share, may_submit, may_withdraw
+from requests_app.staging import hash_now
 from requests_app.visibility import readers_of
 
 
@@ -252,7 +253,8 @@ class RequestActions(GovernedAdmin):
     def _get_actions_navigation(self, provided: Any, allowed: Any, object_id: Any = None) -> list[Any]:
         """Give each dialog the content hash of the page it is opened from, so that a stale page is refused."""
         items: list[Any] = super()._get_actions_navigation(provided, allowed, object_id)
-        shown = EnvironmentRequest.objects.filter(pk=object_id).values_list("content_hash", flat=True).first()
+        row = EnvironmentRequest.objects.select_related("tenant").filter(pk=object_id, gate__isnull=False).first()
+        shown = hash_now(row) if row else ""
         for item in items if object_id else ():
-            item["path"] = f"{item['path']}?{urlencode({SHOWN: shown or ''})}"
+            item["path"] = f"{item['path']}?{urlencode({SHOWN: shown})}"
         return items

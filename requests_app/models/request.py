@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 from django_fsm import FSMIntegerField, transition
 from simple_history.models import HistoricalRecords
 
 from accounts_app.models import User
+from audit_app.actions import Action, ActorType
 from audit_app.log import Chain
+from audit_app.models import ProvisioningLog
 from core_app.errors import DomainError
 from core_app.fsm import SafeRefresh, StateGuardedQuerySet
 from core_app.ids import new_id
@@ -57,8 +59,12 @@ class EnvironmentRequestQuerySet(StateGuardedQuerySet):
         return self.filter(state=State.SUBMITTED).order_by("requested_on", "id")
 
     def awaiting_policy(self, now: datetime) -> EnvironmentRequestQuerySet:
-        """Zone 1, with its objection window over."""
-        return self.filter(state=State.PENDING_APPROVAL, gate__undo_until__lte=now).order_by("gate__undo_until", "id")
+        """Zone 1, with its objection window over, and not refused by policy before: that is for people to look into."""
+        refused = ProvisioningLog.objects.filter(
+            environment_request=OuterRef("pk"), action=Action.DECISION_REFUSED, actor_type=ActorType.SYSTEM
+        )
+        due = self.filter(~Exists(refused), state=State.PENDING_APPROVAL, gate__undo_until__lte=now)
+        return due.order_by("gate__undo_until", "id")
 
 
 class EnvironmentRequest(SafeRefresh):

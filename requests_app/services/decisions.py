@@ -16,7 +16,7 @@ from audit_app.actors import SYSTEM, person
 from audit_app.log import record
 from core_app import clock
 from core_app.doorbell import ring
-from core_app.errors import DomainError, PermissionRefused
+from core_app.errors import AlteredContentError, DomainError, PermissionRefused
 from core_app.transactions import transactional
 from gates_app import services as gates
 from gates_app.levels import GateStatus, Outcome
@@ -24,9 +24,11 @@ from gates_app.models import Stage
 from notifications_app.catalogue import Event
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
+from requests_app.services.alterations import raise_alarm
 from requests_app.services.delegated import record_delegation
 from requests_app.services.rows import each, locked, moment, move, tell
 from requests_app.services.submission import GATE_KIND
+from requests_app.staging import hash_now
 
 DISPATCH = "provisioning_app.tasks.dispatch"
 
@@ -45,12 +47,16 @@ def decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str = "", c
         PermissionRefused: segregation of duties or a missing role; logged as DecisionRefused.
         SignInAgainError: a Zone 3 request, and the person's last sign-in is not recent.
         StaleContentError: the request changed since it was shown.
+        AlteredContentError: it was changed other than by a verb; logged as DecisionRefused, and an alarm.
         DomainError: it is not waiting for a decision, or the comment is missing.
     """
     try:
         return _decide(request_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
     except PermissionRefused as refused:
         _record_refusal(request_id, by, outcome.label, refused)
+        raise
+    except AlteredContentError as altered:
+        raise_alarm(request_id, person(by), outcome.label, altered)
         raise
 
 
@@ -70,7 +76,14 @@ def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
     if request.zone == Zone.ZONE_3:
         gates.require_eligible(by, request.gate, gates.current_stage(request.gate))  # else signing in would be in vain
         require_fresh_sign_in(by, _("A decision on a Zone 3 request such as %(request)s") % {"request": request})
-    verdict = gates.decide(request.gate.pk, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
+    verdict = gates.decide(
+        request.gate.pk,
+        by=by,
+        outcome=outcome,
+        comment=comment,
+        content_hash=content_hash,
+        stored_hash=hash_now(request),
+    )
     details = {
         "comment": verdict.decision.comment,
         "content_hash": content_hash,
@@ -89,20 +102,30 @@ def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
     return request
 
 
-@transactional
 def approve_by_policy(request_id: UUID) -> EnvironmentRequest:
     """Approve a Zone 1 request whose objection window ended without an objection.
 
     Raises:
+        AlteredContentError: it was changed other than by a verb; logged as DecisionRefused, an alarm, not tried again.
         DomainError: it is not waiting, or the window is still open.
     """
+    try:
+        return _approve_by_policy(request_id)
+    except AlteredContentError as altered:
+        raise_alarm(request_id, SYSTEM, "Approve by policy", altered)
+        raise
+
+
+@transactional
+def _approve_by_policy(request_id: UUID) -> EnvironmentRequest:
     request = locked(request_id)
     if request.state != State.PENDING_APPROVAL or request.gate_id is None:
         raise DomainError(
             _("%(request)s is %(state)s; there is nothing left to approve.")
             % {"request": request, "state": request.get_state_display()}
         )
-    gates.approve_by_policy(request.gate_id, policy_version=request.rule_set_version)
+    stored = hash_now(request)
+    gates.approve_by_policy(request.gate_id, policy_version=request.rule_set_version, stored_hash=stored)
     _approve(request, None, {"content_hash": request.content_hash, "by_policy": True}, "")
     return request
 

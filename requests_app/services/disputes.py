@@ -17,7 +17,7 @@ from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
 from audit_app.log import record
 from core_app import clock
-from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.errors import AlteredContentError, DomainError, InvalidInputError, PermissionRefused
 from core_app.text import clean, has_content
 from core_app.transactions import transactional
 from gates_app import services as gates
@@ -28,6 +28,7 @@ from requests_app.choices import Zone
 from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest, ZoneDispute
 from requests_app.permissions import require_dispute
+from requests_app.services.alterations import raise_alarm
 from requests_app.services.delegated import record_delegation
 from requests_app.services.rows import each, locked, moment, tell
 from requests_app.zones import governance_of, open_dispute_of
@@ -96,12 +97,16 @@ def decide_dispute(dispute_id: UUID, *, by: User, outcome: Outcome, comment: str
         PermissionRefused: segregation of duties or a missing role; logged as DecisionRefused.
         SignInAgainError: it is about Zone 3, and the person's last sign-in is not recent.
         StaleContentError: what was shown is not what would be decided.
+        AlteredContentError: it was changed other than by a verb; logged as DecisionRefused, and an alarm.
         DomainError: it is decided already, or the comment is missing.
     """
     try:
         return _decide(dispute_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
     except PermissionRefused as refused:
         _record_refusal(dispute_id, by, outcome, refused)
+        raise
+    except AlteredContentError as altered:
+        raise_alarm(ZoneDispute.objects.get(pk=dispute_id).request_id, person(by), outcome.label, altered)
         raise
 
 
@@ -187,7 +192,14 @@ def _decide(dispute_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
         require_fresh_sign_in(by, _("A decision on the zone of %(request)s") % {"request": request})
     if outcome == Outcome.APPROVE and not has_content(comment):
         raise DomainError(_("Lowering a zone needs a comment that says why the rules are wrong about this case."))
-    verdict = gates.decide(dispute.gate_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
+    verdict = gates.decide(
+        dispute.gate_id,
+        by=by,
+        outcome=outcome,
+        comment=comment,
+        content_hash=content_hash,
+        stored_hash=dispute_hash(dispute),
+    )
     details = {**_details(dispute), "comment": verdict.decision.comment, "content_hash": content_hash}
     record_delegation(request, by, verdict.decision.delegation)
     approved = outcome == Outcome.APPROVE

@@ -25,6 +25,7 @@ def test_a_closed_gate_takes_no_further_decision(people: People, stage: State, s
             outcome=Outcome.APPROVE,
             comment="",
             content_hash=gate.content_hash,
+            stored_hash=gate.content_hash,
         )
 
 

@@ -242,7 +242,7 @@ def test_a_row_that_was_changed_behind_the_verbs_is_not_decided(people: People, 
     assert "is not what was given to those who decide" in page.content.decode()
     answer = act(client, request, "approve", content_hash=page.context["brief"].shown)
     assert answer.status_code == 409
-    assert "has changed since it was shown to you" in answer.content.decode()
+    assert "not stored as it was given to those who decide" in answer.content.decode()
     assert state_of(request) == State.PENDING_APPROVAL
 
 
