@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from copy import copy
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,6 +27,7 @@ _MILDEST: Final[dict[str, Any]] = {
     "environment_type": EnvironmentType.SANDBOX,
     "expected_users": ExpectedUsers.JUST_ME,
 }
+_YOU_RAISE: Final = "You raise it to {zone}."
 _CHOICES: Final = {
     "data_sensitivity": DataSensitivity,
     "environment_type": EnvironmentType,
@@ -56,16 +58,28 @@ class ZoneSoFar:
     needs_group: bool
 
 
-def zone_so_far(said: Mapping[str, Any], settings: Settings) -> ZoneSoFar:
+def zone_so_far(said: Mapping[str, Any], settings: Settings, draft: EnvironmentRequest | None = None) -> ZoneSoFar:
     """Return the zone that follows from the answers given up to now.
 
     Args:
         said: Answers by field of the request, as far as they are given.
         settings: The tenant's settings, which say who decides.
+        draft: What they are given for, when there is one: it stays raised, and lowered while its answers are those
+            that a Governance Lead agreed to.
     """
     verdict = classify(Answers(**{**_MILDEST, **said}))
     is_final = all(each.name in said for each in fields(Answers))
-    return _shown(verdict.zone, is_final, verdict.reasons, verdict.lower_by, settings)
+    if draft is None:
+        return _shown(verdict.zone, is_final, verdict.reasons, verdict.lower_by, settings)
+    changed = copy(draft)
+    for name, answer in said.items():
+        setattr(changed, name, answer)
+    saved = zone_of_draft(changed, settings, draft.raised_zone)
+    if is_final or saved.zone < verdict.zone:  # whatever is still open
+        return replace(saved, is_final=is_final, lower_by=saved.lower_by if is_final else ())
+    raised = governed_zone(verdict.zone, raised=draft.raised_zone)
+    reasons = verdict.reasons if raised == verdict.zone else (*verdict.reasons, _YOU_RAISE.format(zone=raised.label))
+    return _shown(raised, False, reasons, (), settings)
 
 
 def zone_of_draft(draft: EnvironmentRequest, settings: Settings, raised: int | None) -> ZoneSoFar:
@@ -76,7 +90,7 @@ def zone_of_draft(draft: EnvironmentRequest, settings: Settings, raised: int | N
     same = raised == draft.raised_zone
     reasons = governance.reasons if same else governance.verdict.reasons
     if not same and zone > (lowered or governance.verdict.zone):
-        reasons = (*reasons, f"You raise it to {zone.label}.")
+        reasons = (*reasons, _YOU_RAISE.format(zone=zone.label))
     return _shown(zone, True, reasons, governance.lower_by if zone == governance.zone else (), settings)
 
 

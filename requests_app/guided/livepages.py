@@ -55,7 +55,7 @@ class LivePages(GovernedAdmin):
         if request.POST.get("step") == "data":  # what is not ticked there is open again
             known = {name: value for name, value in known.items() if name == "environment_type"}
         said = answers_in(request.POST, request.POST.getlist("involves"))
-        return _piece(request, "zone", zone=zone_so_far({**known, **said}, settings), draft=draft)
+        return _piece(request, "zone", zone=zone_so_far({**known, **said}, settings, draft), draft=draft)
 
     def live_name(self, request: HttpRequest) -> HttpResponse:
         """Answer whether a name follows the convention and is free."""

@@ -366,6 +366,26 @@ def test_the_zone_follows_while_the_form_is_filled_in(
     assert zone({"draft": mild.pk, "step": "zone", "raised_zone": "x"}).zone == Zone.ZONE_1
 
 
+def test_the_zone_stays_raised_and_lowered_while_the_form_is_filled_in(people: People, client: Client) -> None:
+    def zone(draft: EnvironmentRequest, **said: Any) -> tuple[Zone, bool]:
+        shown = client.post(at("live_zone"), {"draft": draft.pk, "environment_type": "1", **said}).context["zone"]
+        return shown.zone, shown.is_final
+
+    raised = make_request(people=people, raised_zone=Zone.ZONE_3)
+    assert zone(raised, step="purpose") == (Zone.ZONE_3, True)
+    assert zone(raised, step="data", data_sensitivity="3") == (Zone.ZONE_3, False)
+    disputed = make_request(people=people, zone=Zone.ZONE_2, expected_users=ExpectedUsers.JUST_ME)
+    dispute = services.dispute_zone(disputed.pk, by=people.requester, wanted=Zone.ZONE_1, rationale="It is made up.")
+    shown = services.dispute_hash(dispute)
+    services.decide_dispute(dispute.pk, by=people.governance_lead, outcome=1, comment="Yes.", content_hash=shown)
+    same = {"step": "data", "data_sensitivity": "3", "expected_users": "1"}
+    assert zone(disputed, step="purpose") == (Zone.ZONE_1, True)
+    assert zone(disputed, **same) == (Zone.ZONE_1, False)
+    assert zone(disputed, **same, involves="none") == (Zone.ZONE_1, True)
+    assert zone(disputed, **same, involves="has_customer_data") == (Zone.ZONE_3, True)
+    assert zone(disputed, step="purpose", environment_type="2") == (Zone.ZONE_2, True)
+
+
 def test_a_name_is_checked_while_it_is_typed(people: People, client: Client, draft: EnvironmentRequest) -> None:
     make_request(State.PENDING_APPROVAL, people=people, environment_name="FIN-Taken-DEV")
 
