@@ -13,8 +13,8 @@ SINK: Final = "sink"
 SEND: Final = "send"
 
 
-def mode(*, has_mail: bool) -> str:
-    """Return ``send`` or ``sink``, as ``ELM_NOTIFICATIONS`` says; without it, a system without mail sends nothing.
+def mode(*, has_mail: bool, is_production: bool) -> str:
+    """Return ``send`` or ``sink``, as ``ELM_NOTIFICATIONS`` says; without it, only production sends, where it has mail.
 
     Raises:
         ImproperlyConfigured: it says something else, or the variable's former name is set: nobody is mailed by mistake.
@@ -23,7 +23,7 @@ def mode(*, has_mail: bool) -> str:
         raise ImproperlyConfigured(
             f"ELM_NOTIFICATIONS_SINK is ELM_NOTIFICATIONS={SINK} or ={SEND} now; set that instead."
         )
-    chosen = env.str("ELM_NOTIFICATIONS", default="") or (SEND if has_mail else SINK)
+    chosen = env.str("ELM_NOTIFICATIONS", default="") or (SEND if has_mail and is_production else SINK)
     if chosen not in (SINK, SEND):
         raise ImproperlyConfigured(f"ELM_NOTIFICATIONS is {chosen!r}; it must be {SINK} or {SEND}.")
     return str(chosen)
@@ -36,7 +36,10 @@ def public_url(allowed_hosts: list[str], *, is_production: bool) -> str:
     return str(env.str("ELM_PUBLIC_URL", default="") or default).rstrip("/")
 
 
-NOTIFICATIONS: Final = mode(has_mail=bool(env.str("EMAIL_URL", default="")))
+NOTIFICATIONS: Final = mode(
+    has_mail=bool(env.str("EMAIL_URL", default="")),
+    is_production=env.str("ELM_ENVIRONMENT", default="embedded") == "production",
+)
 # How Django sends mail: EMAIL_BACKEND, EMAIL_HOST and its companions
 MAIL: Final[dict[str, Any]] = env.email_url("EMAIL_URL", default="consolemail://")
 DEFAULT_FROM_EMAIL: Final = env.str("DEFAULT_FROM_EMAIL", default="elm@localhost")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from accounts_app.models import BusinessUnit, Delegation, User
 from accounts_app.roles import Role
-from accounts_app.scope import Reach, Scope, scope_of, scopes_of
+from accounts_app.scope import Reach, Scope, prefixed, scope_of, scopes_of
 from accounts_app.services import holders
 from core_app import clock
 from core_app.errors import PermissionRefused
-from gates_app.eligibility import Check, Lender, Person, checks, lender_used, refusal
-from gates_app.levels import Part
+from gates_app.eligibility import ASKED_FOR_IT, Check, Lender, Person, checks, lender_used, refusal
+from gates_app.levels import GateStatus, Part, StageStatus
 from gates_app.models import Gate, GateParty, Stage
 
 OBJECTING_ROLES = (Role.APPROVER,)
@@ -85,6 +87,25 @@ def refusals_for(user: User, open_at: Mapping[Gate, Stage | None]) -> dict[UUID,
     }
 
 
+def stages_asking(user: User) -> QuerySet[Stage]:
+    """Return the open stages that wait for this very person: they may decide, and it is theirs, nobody's or escalated.
+
+    It is ``refusal`` as a filter for the database, so that one page of many is read; what is decided asks ``refusal``.
+    """
+    if not user.is_active or user.is_service_principal:
+        return Stage.objects.none()
+    scope, parties = scope_of(user), GateParty.objects.filter(gate=OuterRef("gate"))
+    lenders = [loan.delegation.delegator.person_key for loan in scope.loans]
+    takes_part = Q(person_key=user.person_key) | Q(person_key__in=lenders, part__in=ASKED_FOR_IT)
+    is_able = _reached(scope.own)
+    for loan in scope.loans:
+        has_acted = Exists(parties.filter(person_key=loan.delegation.delegator.person_key))
+        is_able |= _reached(loan.reach) & ~has_acted
+    is_asked = Q(assigned_to=None) | Q(assigned_to=user) | Q(escalated_at__isnull=False)
+    waiting = Stage.objects.filter(status=StageStatus.OPEN, gate__status=GateStatus.OPEN)
+    return waiting.filter(is_asked, is_able).exclude(Exists(parties.filter(takes_part)))
+
+
 def parties_of(gate: Gate) -> dict[str, Part]:
     """Return person key → part for everyone who takes part in a gate."""
     return {key: Part(part) for key, part in gate.parties.values_list("person_key", "part")}
@@ -96,6 +117,17 @@ def delegation_used(user: User, gate: Gate, stage: Stage | None) -> Delegation |
     used = lender_used(_person(user, scope, gate.business_unit), _deciding_roles(stage), parties_of(gate))
     by_key = {loan.delegation.delegator.person_key: loan.delegation for loan in reversed(scope.loans)}
     return by_key[used.key] if used else None
+
+
+def _reached(reach: Mapping[Role, Reach]) -> Q:
+    """Return the filter on stages that ask for a role with what it reaches; escalation asks for the Governance Lead."""
+    q = Q(pk__in=[])
+    for role, part in reach.items():
+        asks = Q(role=role)
+        if role == Role.GOVERNANCE_LEAD:
+            asks |= Q(escalated_at__isnull=False)
+        q |= asks & prefixed(part.q(), "gate")
+    return q
 
 
 def _deciding_roles(stage: Stage | None) -> tuple[Role, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
@@ -20,9 +21,7 @@ _PART_REASON = {
     Part.DECIDER: noop("You have already decided at this gate; each stage needs another person."),
     Part.DELEGATOR: noop("A delegate has already decided here on your behalf."),
 }
-
-
-_ASKED_FOR_IT = frozenset({Part.REQUESTER, Part.EDITOR})
+ASKED_FOR_IT: Final = frozenset({Part.REQUESTER, Part.EDITOR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def checks(person: Person, deciding_roles: Collection[Role], parties: Mapping[st
         parties: person key → part, for everyone who already takes part in the gate.
     """
     part = parties.get(person.key)
-    asked = _(_PART_REASON[Part(part)]) if part in _ASKED_FOR_IT else ""
+    asked = _(_PART_REASON[Part(part)]) if part in ASKED_FOR_IT else ""
     decided = _(_PART_REASON[Part(part)]) if part is not None and not asked else ""
     is_able = bool(set(person.roles) & set(deciding_roles)) or lender_used(person, deciding_roles, parties)
     return (
@@ -120,7 +119,7 @@ def _not_a_person(person: Person) -> str:
 
 def _inherited_conflict(person: Person, parties: Mapping[str, Part]) -> str:
     for lender in person.lenders:
-        if parties.get(lender.key) in _ASKED_FOR_IT:
+        if parties.get(lender.key) in ASKED_FOR_IT:
             return _("You stand in for %(lender)s, who asked for this or edited it; someone else must decide.") % {
                 "lender": lender.name
             }

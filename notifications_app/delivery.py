@@ -73,8 +73,11 @@ def _deliver(message: OutboxMessage) -> None:
         _CHANNELS[message.channel](message)
     except NotDeliveredError as error:
         _not_delivered(message, error)
-        return
-    _mark(message, Status.SENT)
+    except Exception as error:  # one that breaks a channel stops none of the others, and is given up in the end
+        log.exception("notification_broke", channel=message.channel, message=str(message.pk))
+        _not_delivered(message, NotDeliveredError(type(error).__name__))
+    else:
+        _mark(message, Status.SENT)
 
 
 def _not_delivered(message: OutboxMessage, error: NotDeliveredError) -> None:

@@ -9,6 +9,7 @@ from gates_app.deciders import (
     refusal_for,
     refusals_for,
     require_eligible,
+    stages_asking,
     unresolvable_role,
 )
 from gates_app.services.decisions import Verdict, approve_by_policy, assign, decide
@@ -50,5 +51,6 @@ __all__ = [
     "remind",
     "require_eligible",
     "resume",
+    "stages_asking",
     "unresolvable_role",
 ]

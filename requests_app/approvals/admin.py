@@ -28,9 +28,9 @@ from requests_app import services
 from requests_app.admin.scoped import visible_for
 from requests_app.admin.summary import STATE_COLOURS, ZONE_COLOURS
 from requests_app.approvals.brief import brief_of, colleagues_of
-from requests_app.approvals.bulk import check, decide_each, hashes_of, keys_in
+from requests_app.approvals.bulk import decide_each, keys_in, shown_of
 from requests_app.approvals.forms import Act, BulkForm, DecisionForm
-from requests_app.approvals.queue import asked_of, queue_of, rows_for
+from requests_app.approvals.queue import queue_of, rows_for, rows_of
 from requests_app.approvals.similar import ANSWERS, TIE_RULE
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
@@ -69,14 +69,18 @@ class ApprovalPages(GovernedAdmin):
         asked = request.GET
         zone = int(asked["zone"]) if asked.get("zone") in {str(each.value) for each in Zone} else None
         text, view = asked.get("q", "").strip(), "all" if asked.get("view") == "all" else "mine"
-        waiting = queue_of(user, scope_for(request), zone=zone, text=text)
-        mine = [row for row in waiting if asked_of(row, user)]
-        page = Paginator(waiting if view == "all" else mine, _ROWS_PER_PAGE).get_page(asked.get("page"))
+        queue = queue_of(user, scope_for(request), zone=zone, text=text)
+        pages = {name: Paginator(keys, _ROWS_PER_PAGE) for name, keys in queue.items()}
+        page = pages[view].get_page(asked.get("page"))
+        page.object_list = rows_of(user, page.object_list)
         context = {
             **self._page(request, _("Approvals")),
             "rows": page,
             "view": view,
-            "views": [("mine", _("Waiting for me"), len(mine)), ("all", _("All I can see"), len(waiting))],
+            "views": [
+                ("mine", _("Waiting for me"), pages["mine"].count),
+                ("all", _("All I can see"), pages["all"].count),
+            ],
             "zone": zone,
             "zones": Zone.choices,
             "q": text,
@@ -99,10 +103,9 @@ class ApprovalPages(GovernedAdmin):
             context["results"] = decide_each(rows, shown, by=user, outcome=outcome, comment=form.cleaned_data["text"])
             context["sign_in_again"] = _sign_in_again(request.path)
             return TemplateResponse(request, "requests_app/approvals/results.html", context)
-        hashes = hashes_of([row.request for row in rows])
         context |= {
             "form": form,
-            "checked": [(row, check(row, outcome), hashes[row.request.pk]) for row in rows],
+            "checked": shown_of(rows, outcome),
             "needs_sign_in": any(row.request.zone == Zone.ZONE_3 for row in rows)
             and not is_fresh(user.authenticated_at),
             "sign_in_again": _sign_in_again(request.path),

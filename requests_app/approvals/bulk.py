@@ -16,8 +16,10 @@ from gates_app.levels import Level, Outcome
 from microsoft_cloud.fields import is_guid
 from requests_app import services
 from requests_app.approvals.queue import Waiting
+from requests_app.approvals.words import label, said
+from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest
-from requests_app.staging import content_hash
+from requests_app.staging import content_hash, staged_plan
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +41,25 @@ class Result:
     sign_in_again: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One row before it is decided, with everything that a decision on it binds to.
+
+    Attributes:
+        row: The row.
+        why_not: Why a decision on it would be refused; empty when it would not.
+        hash: The content hash of what is shown.
+        answers: (field, what the requester said) pairs.
+        plan: (setting, value) pairs that provisioning will apply.
+    """
+
+    row: Waiting
+    why_not: str
+    hash: str
+    answers: list[tuple[str, str]]
+    plan: list[tuple[str, str]]
+
+
 def keys_in(values: Sequence[str]) -> dict[UUID, str]:
     """Return the rows that a browser names, ``key`` or ``key:hash``, with the hash of what was shown of each."""
     found: dict[UUID, str] = {}
@@ -58,16 +79,25 @@ def check(row: Waiting, outcome: Outcome) -> str:
     return ""
 
 
-def hashes_of(requests: Sequence[EnvironmentRequest]) -> dict[UUID, str]:
-    """Return the hash of what is shown of each request; the settings of a tenant's version are read once."""
+def shown_of(rows: Sequence[Waiting], outcome: Outcome) -> list[Shown]:
+    """Return what is shown of each row; the settings of a tenant's version are read once."""
     known: dict[tuple[UUID, int | None], Settings] = {}
-    hashes = {}
-    for request in requests:
+    shown = []
+    for row in rows:
+        request = row.request
         key = (request.tenant_id, request.settings_version)
         if key not in known:
             known[key] = settings_of(request.tenant, request.settings_version)
-        hashes[request.pk] = content_hash(request, known[key])
-    return hashes
+        shown.append(
+            Shown(
+                row=row,
+                why_not=check(row, outcome),
+                hash=content_hash(request, known[key]),
+                answers=[(label(name), said(request, name)) for name in REQUESTED],
+                plan=staged_plan(request, known[key]),
+            )
+        )
+    return shown
 
 
 def decide_each(

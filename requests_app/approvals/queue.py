@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Case, F, FilteredRelation, Prefetch, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from accounts_app.models import User
@@ -21,6 +23,8 @@ from requests_app.choices import State
 from requests_app.models import EnvironmentRequest, ZoneDispute
 
 _OPEN_STAGE = "open_stages"
+Key = tuple[Any, ...]  # key, whether it is a dispute's, and what they are ordered by
+Keys = QuerySet[Any, Key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +75,71 @@ class Waiting:
         return " or ".join(role.label for role in self.stage.roles) if self.stage else "anybody who may object"
 
 
-def queue_of(user: User, scope: Scope, *, zone: int | None = None, text: str = "") -> list[Waiting]:
-    """Return what waits within a person's reach, what is due first at the top; disputed zones among it.
+def queue_of(user: User, scope: Scope, *, zone: int | None = None, text: str = "") -> dict[str, Keys]:
+    """Return the keys of what waits within a person's reach, what is due first at the top; disputed zones among it.
 
     Args:
         user: Who would decide.
         scope: Their scope; only the roles that decide count.
         zone: Only requests of this zone.
         text: Only requests whose number or name holds this.
+
+    Returns:
+        ``all`` of it, and ``mine``: what waits for this very person.
     """
     narrowed = Q(zone=zone) if zone else Q()
     if text:
         narrowed &= Q(request_number__icontains=text) | Q(environment_name__icontains=text)
-    within = scope.of(*DECIDING_ROLES)
-    pending = list(_with_gate(EnvironmentRequest.objects.filter(within, narrowed, state=State.PENDING_APPROVAL)))
-    leading = prefixed(scope.of(Role.GOVERNANCE_LEAD) & narrowed, "request")
-    disputes = ZoneDispute.objects.filter(leading, closed_at__isnull=True).select_related(
+    within, leading = scope.of(*DECIDING_ROLES), scope.of(Role.GOVERNANCE_LEAD)
+    pending = EnvironmentRequest.objects.filter(within, narrowed, state=State.PENDING_APPROVAL)
+    disputed = ZoneDispute.objects.filter(prefixed(leading & narrowed, "request"), closed_at__isnull=True)
+    mine = Q(gate__in=gates.stages_asking(user).values("gate"))
+    return {
+        "mine": _keys(pending.filter(mine), disputed.filter(mine)),
+        "all": _keys(pending, disputed),
+    }
+
+
+def rows_of(user: User, keys: Iterable[Key]) -> list[Waiting]:
+    """Return the rows of one page of the queue, in the order of their keys."""
+    wanted = [key[:2] for key in keys]
+    requests = _with_gate(EnvironmentRequest.objects.filter(pk__in=[pk for pk, disputed in wanted if not disputed]))
+    disputes = ZoneDispute.objects.filter(pk__in=[pk for pk, disputed in wanted if disputed]).select_related(
         "request__requester", "request__business_unit", "gate__business_unit"
     )
-    disputed = list(disputes.prefetch_related(_stages("gate__")))
-    subjects: list[tuple[EnvironmentRequest, ZoneDispute | None, Gate]] = [
-        *((request, None, _gate_of(request)) for request in pending),
-        *((dispute.request, dispute, dispute.gate) for dispute in disputed),
+    subjects: dict[tuple[UUID, bool], tuple[EnvironmentRequest, ZoneDispute | None, Gate]] = {
+        **{(row.pk, False): (row, None, _gate_of(row)) for row in requests},
+        **{(row.pk, True): (row.request, row, row.gate) for row in disputes.prefetch_related(_stages("gate__"))},
+    }
+    refusals = gates.refusals_for(user, {gate: _open_stage(gate) for _row, _dispute, gate in subjects.values()})
+    return [
+        Waiting(row, dispute, gate, _open_stage(gate), len(_stages_of(gate)), refusals[gate.pk])
+        for row, dispute, gate in (subjects[key] for key in wanted if key in subjects)
     ]
-    refusals = gates.refusals_for(user, {gate: _open_stage(gate) for _request, _dispute, gate in subjects})
-    rows = [
-        Waiting(request, dispute, gate, _open_stage(gate), len(_stages_of(gate)), refusals[gate.pk])
-        for request, dispute, gate in subjects
+
+
+def _keys(pending: QuerySet[EnvironmentRequest], disputed: QuerySet[ZoneDispute]) -> Keys:
+    """Return the keys of both in the order of the queue: due first, what stands still last, then by age and number."""
+    parts = [
+        rows.alias(
+            stage=FilteredRelation("gate__stages", condition=Q(gate__stages__status=StageStatus.OPEN)),
+            due=Case(
+                When(stage__isnull=True, then=F("gate__undo_until")),
+                When(stage__paused_at__isnull=True, then=F("stage__escalate_at")),
+            ),
+        )
+        .annotate(
+            disputed=Value(is_dispute),
+            stands_still=Case(When(due__isnull=True, then=Value(1)), default=Value(0)),
+            since=Coalesce("stage__opened_at", "gate__opened_at"),
+            at=Coalesce("due", "stage__opened_at", "gate__opened_at"),
+            place=F(number),
+        )
+        .order_by()
+        .values_list("pk", "disputed", "stands_still", "at", "since", "place")
+        for rows, is_dispute, number in ((pending, False, "number"), (disputed, True, "request__number"))
     ]
-    return sorted(rows, key=lambda row: (row.due is None, row.due or row.since, row.since, row.request.number))
+    return parts[0].union(parts[1], all=True).order_by("stands_still", "at", "since", "place")
 
 
 def rows_for(user: User, keys: Iterable[UUID], visible: Q) -> list[Waiting]:
@@ -119,14 +159,6 @@ def rows_for(user: User, keys: Iterable[UUID], visible: Q) -> list[Waiting]:
         )
         for row in rows
     ]
-
-
-def asked_of(row: Waiting, user: User) -> bool:
-    """Say whether a row waits for this very person: they may decide, and it is theirs or nobody's."""
-    if row.refusal is not None or row.stage is None:
-        return False
-    assigned = row.stage.assigned_to_id
-    return assigned in (None, user.pk) or row.stage.escalated_at is not None
 
 
 def _why_not(row: EnvironmentRequest, refusals: dict[UUID, str | None]) -> str | None:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
 from core_app.errors import DomainError, PermissionRefused
+from elm_project.notification_settings import mode
 from notifications_app.catalogue import CATALOGUE, Event
 from notifications_app.delivery import MAX_ATTEMPTS, deliver_due, send_again
 from notifications_app.models import OutboxMessage
@@ -31,6 +32,15 @@ class RefusesForGood(EmailBackend):
 
     def send_messages(self, messages):
         raise SMTPRecipientsRefused({to: (550, b"No such user") for message in messages for to in message.to})
+
+
+class BreaksOnARequester(EmailBackend):
+    """A mail server whose answer nobody has foreseen."""
+
+    def send_messages(self, messages):
+        if any(to.startswith("requester") for message in messages for to in message.to):
+            raise KeyError("unforeseen")
+        return super().send_messages(messages)
 
 
 def tell(people, *recipients, once="1"):
@@ -167,3 +177,36 @@ def test_s4_a_line_break_cannot_forge_a_mail_header(people, settings):
     deliver_due()
 
     assert mail.outbox[0].subject == "REQ-1: FIN Bcc: all@bank.example is ready"
+
+
+def test_one_that_breaks_its_channel_stops_none_of_the_others_and_is_given_up(people, settings, clock):
+    settings.NOTIFICATIONS = "send"
+    settings.EMAIL_BACKEND = f"{__name__}.BreaksOnARequester"
+    tell(people, people.requester, people.approver)
+
+    assert deliver_due() == 2
+    for _ in range(MAX_ATTEMPTS - 1):
+        clock.advance(hours=2)
+        deliver_due()
+    broken = OutboxMessage.objects.get(recipient=people.requester)
+    assert (broken.status, broken.attempts, broken.last_error) == (
+        OutboxMessage.Status.FAILED,
+        MAX_ATTEMPTS,
+        "KeyError",
+    )
+    assert OutboxMessage.objects.get(recipient=people.approver).status == OutboxMessage.Status.SENT
+
+
+@pytest.mark.parametrize(
+    ("said", "has_mail", "is_production", "expected"),
+    [
+        ("", True, False, "sink"),
+        ("", True, True, "send"),
+        ("", False, True, "sink"),
+        ("send", True, False, "send"),
+        ("sink", True, True, "sink"),
+    ],
+)
+def test_only_production_sends_without_being_told_to(monkeypatch, said, has_mail, is_production, expected):
+    monkeypatch.setenv("ELM_NOTIFICATIONS", said)
+    assert mode(has_mail=has_mail, is_production=is_production) == expected

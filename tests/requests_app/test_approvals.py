@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.html import conditional_escape
 
 from accounts_app.models import User
 from accounts_app.roles import Depth, Role
@@ -20,12 +21,18 @@ from audit_app.actions import Action
 from core_app import clock as core_clock
 from core_app.clock import ManualClock
 from gates_app import services as gates
+from gates_app.delegations import Terms
+from gates_app.delegations import delegate as lend
 from gates_app.levels import Outcome
+from gates_app.models import Stage
 from requests_app import services
 from requests_app.approvals import bulk
 from requests_app.approvals.brief import Brief, brief_of
 from requests_app.approvals.forms import Act, DecisionForm
+from requests_app.approvals.queue import queue_of, rows_of
+from requests_app.approvals.words import label, said
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, Region, State, Zone
+from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest
 from requests_app.services.sweeps import sweep
 from requests_app.visibility import visible_requests
@@ -314,7 +321,7 @@ def test_several_are_checked_then_decided_each_with_its_result(people: People, c
     foreign = pending(make_people())
     rows = [str(each.pk) for each in (first, second, third, own, window, foreign)]
     checked = client.post(QUEUE, {"outcome": "approve", "row": [*rows, "nonsense"]}).context["checked"]
-    assert [(row.request, bool(why_not)) for row, why_not, _shown in checked] == [
+    assert [(each.row.request, bool(each.why_not)) for each in checked] == [
         (first, False),
         (second, False),
         (third, False),
@@ -322,7 +329,7 @@ def test_several_are_checked_then_decided_each_with_its_result(people: People, c
         (window, True),
     ]
     decide(second, people.second_approver, Outcome.REJECT, "Somebody was faster.")
-    shown = [f"{row.request.pk}:{hash_}" for row, _why_not, hash_ in checked]
+    shown = [f"{each.row.request.pk}:{each.hash}" for each in checked]
     shown[2] = f"{third.pk}:{'0' * 64}"
     sent = {"outcome": "approve", "confirmed": "1", "row": shown[:3], "text": "All fine."}
     results = client.post(QUEUE, sent).context["results"]
@@ -336,6 +343,51 @@ def test_several_are_checked_then_decided_each_with_its_result(people: People, c
     ]
     again = client.post(QUEUE, sent).context["results"]
     assert [result.done for result in again] == [False, False, False]
+
+
+def test_before_several_are_decided_everything_that_a_decision_binds_to_is_shown(
+    people: People, client: Client
+) -> None:
+    request = pending(people, Zone.ZONE_3, business_justification=f"{'Claims ' * 60}and nothing more.")
+    page = client.post(QUEUE, {"outcome": "approve", "row": f"{request.pk}"}).content.decode()
+    for words in (request.zone_rationale, request.business_justification, request.security_group_name):
+        assert conditional_escape(words) in page
+    shown = [
+        f"<dt>{what}</dt><dd>{conditional_escape(value)}</dd>" for what, value in brief(people.approver, request).plan
+    ]
+    answers = [f"<dt>{label(name)}</dt><dd>{conditional_escape(said(request, name))}</dd>" for name in REQUESTED]
+    assert [each for each in shown + answers if each not in page] == []
+
+
+def test_the_queue_reads_one_page_and_agrees_with_the_rule(people: People, clock: ManualClock) -> None:
+    treasury = unit_of(people.tenant, "Treasury")
+    for zone in (Zone.ZONE_2, Zone.ZONE_3, Zone.ZONE_1, Zone.ZONE_2):
+        pending(people, zone)
+    second = pending(people, Zone.ZONE_3)
+    decide(second, people.approver)
+    services.assign(pending(people).pk, to=people.second_approver, by=people.approver)
+    clock.advance(hours=49)  # what waits for Zone 2 is escalated
+    sweep()
+    services.assign(pending(people).pk, to=people.second_approver, by=people.approver)
+    delegate = make_user(Role.REQUESTER, people.unit)
+    terms = Terms(core_clock.now(), core_clock.now() + timedelta(days=7), reason="Out of office.")
+    lend(people.approver, delegate, terms, by=people.approver)
+    own = make_user(Role.APPROVER, treasury, Depth.LOCAL)
+    disputed = make_request(people=people, zone=Zone.ZONE_2)
+    services.dispute_zone(disputed.pk, by=people.requester, wanted=Zone.ZONE_1, rationale="It is made up.")
+    everybody = (people.approver, people.second_approver, people.compliance_officer, people.governance_lead)
+    for person in (*everybody, delegate, own):
+        queue = queue_of(person, scope_of(person))
+        mine, everything = rows_of(person, queue["mine"]), rows_of(person, queue["all"])
+        asked = [row for row in everything if row.refusal is None and row.stage and _is_asked(row.stage, person)]
+        assert mine == asked, person
+        assert (queue["mine"].count(), queue["all"].count()) == (len(mine), len(everything))
+        due = [(row.due is None, row.due or row.since, row.since, row.request.number) for row in everything]
+        assert due == sorted(due)
+
+
+def _is_asked(stage: Stage, person: User) -> bool:
+    return stage.assigned_to_id in (None, person.pk) or stage.escalated_at is not None
 
 
 def test_rejecting_several_needs_words_and_a_choice(people: People, client: Client) -> None:
