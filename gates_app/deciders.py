@@ -100,7 +100,7 @@ def stages_asking(user: User) -> QuerySet[Stage]:
     is_able = _reached(scope.own)
     for loan in scope.loans:
         has_acted = Exists(parties.filter(person_key=loan.delegation.delegator.person_key))
-        is_able |= _reached(loan.reach) & ~has_acted
+        is_able |= _reached(loan.reach) & Q(~has_acted)
     is_asked = Q(assigned_to=None) | Q(assigned_to=user) | Q(escalated_at__isnull=False)
     waiting = Stage.objects.filter(status=StageStatus.OPEN, gate__status=GateStatus.OPEN)
     return waiting.filter(is_asked, is_able).exclude(Exists(parties.filter(takes_part)))

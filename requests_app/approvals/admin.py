@@ -72,7 +72,7 @@ class ApprovalPages(GovernedAdmin):
         queue = queue_of(user, scope_for(request), zone=zone, text=text)
         pages = {name: Paginator(keys, _ROWS_PER_PAGE) for name, keys in queue.items()}
         page = pages[view].get_page(asked.get("page"))
-        page.object_list = rows_of(user, page.object_list)
+        page.object_list = rows_of(user, page.object_list)  # type: ignore[assignment]
         context = {
             **self._page(request, _("Approvals")),
             "rows": page,
