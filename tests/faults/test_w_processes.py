@@ -1,4 +1,4 @@
-"""W7 and W13 of the fault list on real Celery workers: drained by a deployment, blocked by a call, frozen.
+"""W7, W8 and W13 of the fault list on real Celery workers: drained by a deployment, doubled, blocked by a call, frozen.
 
 ``ELM_FAULT_RUNS`` says how many runs a deployment meets (12 unless given).
 """
@@ -21,7 +21,7 @@ from audit_app.verify import verify_log
 from notifications_app.models import OutboxMessage
 from provisioning_app import services
 from provisioning_app.choices import FindingKind, RunStatus, StepOutcome
-from provisioning_app.models import ProvisioningRun, StepRecord
+from provisioning_app.models import ProvisioningRun, Slot, StepRecord
 from provisioning_app.plan import PLANS
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
@@ -69,6 +69,25 @@ def test_w07_a_deployment_drains_its_workers_and_no_run_fails_or_repeats_a_step(
     for world in worlds:
         nothing_was_done_twice(world)
         check_invariants(world)
+
+
+def test_w08_two_workers_and_two_clocks_claim_nothing_twice_and_hold_the_limits(make_real_world, workers, tmp_path):  # noqa: F811
+    world = make_real_world(timing=AT_ONCE, **QUICK, concurrent_runs=2)
+    requests = [world.approved(Zone.ZONE_1) for _ in range(5)]
+    workers.environment["ELM_RUN_LEASE_SECONDS"] = "30"  # a slow machine is no worker that left its turn unfinished
+    for number in range(2):
+        workers.worker()
+        workers.start("beat", "--loglevel=WARNING", f"--schedule={tmp_path / f'schedule-{number}'}")
+
+    def all_completed_and_never_more_than_two():
+        assert Slot.objects.filter(tenant=world.people.tenant, run__isnull=False).count() <= 2
+        return completed(requests) == len(requests)
+
+    wait_for(all_completed_and_never_more_than_two, "not all completed", workers.log, seconds=180)
+
+    assert [program.poll() for program in workers.running] == [None] * 4
+    nothing_was_done_twice(world)
+    check_invariants(world)
 
 
 def nothing_was_done_twice(world):

@@ -1,10 +1,14 @@
-"""W1 to W6 and W8 to W12 of the fault list: what becomes of a run whose worker dies, stalls, doubles or meets a bug.
+"""W1 to W6 and W9 to W12 of the fault list: what becomes of a run whose worker dies, stalls or meets a bug.
 
-Elsewhere: every point of a run, killed for good (test_crash_points); plans that a release does not know (test_w_plans);
-W7, W13 and once more W6 on real workers (test_w_processes); W14 (test_w_fork).
+Elsewhere: every point of a run (test_crash_points); plans that a release does not know (test_w_plans); W7, W8, W13 and
+once more W6 on Celery's workers (test_w_processes); W14 (test_w_fork).
 """
 
 from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +22,8 @@ from provisioning_app.steps.outcome import Done
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from tests.faults.crashing import Point, crash
+from tests.faults.processes import FORK, forked
+from tests.microsoft import Simulator
 from tests.provisioning_app.reconciling import calls
 
 CREATION = "BusinessAppPlatform/environments?"
@@ -28,13 +34,12 @@ BEGIN, DONE = "provisioning_app.runner._begin", "provisioning_app.results.done"
 
 @pytest.fixture
 def killed(make_world):
-    """Let a worker die at a point and another one take over; returns the request, which is completed then."""
+    """Kill a worker, a process of its own, at a point; another one takes over. Returns the request, completed then."""
 
     def die_and_recover(point, when):
         world = make_world(propagation_seconds=120)
         request = world.approved()
-        with crash(point, when, besides=world.simulator.ready["control"]):
-            world.run_until_settled()
+        provision_until_killed(world, point, when)
         run = request.runs.get()
         assert (run.status, run.lease_until is None) == (RunStatus.RUNNING, False)
         assert services.due_runs() == []  # it is nobody else's before its lease has ended
@@ -50,6 +55,26 @@ def killed(make_world):
         return request
 
     return die_and_recover
+
+
+def provision_until_killed(world, point, when):
+    """Let another process provision until it is killed at a point, and go on at the time of its death."""
+    times = FORK.SimpleQueue()
+    worker = forked(_provision_and_die, world, point, when, times)
+    worker.join(60)
+    assert worker.exitcode == -signal.SIGKILL, f"{when} {point} was not reached: {worker.exitcode}"
+    world.clock.at = times.get()
+
+
+def _provision_and_die(world, point, when, times):
+    own = replace(world, simulator=Simulator(world.simulator.ready_file))  # a socket of its own to the control API
+
+    def die():
+        times.put(world.clock.at)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with crash(point, when, besides=world.simulator.ready["control"], die=die):
+        own.run_until_settled()
 
 
 def was_adopted(request):
@@ -116,28 +141,6 @@ def test_w06_a_worker_that_slept_through_its_lease_writes_nothing(world):
     assert request.log_entries.count() == entries
     assert list(run.steps.values_list("pk", "outcome")) == records
     assert verify_log().ok
-
-
-def test_w08_two_schedulers_and_two_workers_claim_nothing_twice_and_hold_the_limits(make_world):
-    world = make_world(concurrent_runs=2)
-    requests = [world.approved(Zone.ZONE_1) for _ in range(4)]
-    tenant = world.people.tenant
-
-    def everything_twice():
-        for _ in range(2):
-            services.dispatch(tenant.pk)
-        first, second = services.due_runs(), services.due_runs()
-        held = Slot.objects.filter(tenant=tenant, run__isnull=False).count()
-        assert held <= 2
-        for run_id in (run_id for pair in zip(first, second, strict=True) for run_id in pair):
-            services.advance(run_id)
-        return False
-
-    world.run_until_settled(stop=everything_twice)
-
-    assert {type(request).objects.get(pk=request.pk).state for request in requests} == {State.COMPLETED}
-    assert len(world.environments) == 4
-    assert len([call for call in calls(world, CREATION) if call["method"] == "POST"]) == 4
 
 
 def test_w09_after_six_hours_without_a_worker_the_oldest_go_first_within_the_limits(make_world):
