@@ -196,9 +196,11 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
     if request.resolver_match is None or request.resolver_match.url_name != _LIST_NAME:
         return []
     views, chosen = offered_views(request), request.GET.get(PARAMETER, "")
-    items: list[dict[str, Any]] = [{"title": _("All"), "link": str(_LIST), "active": chosen not in views}]
+    items: list[dict[str, Any]] = [{"title": _("All"), "link": "?", "active": chosen not in views}]
     for key, view in views.items():
-        items.append({"title": _titled(view, counts(request)[key]), "link": address_of(key), "active": chosen == key})
+        items.append(
+            {"title": _titled(view, counts(request)[key]), "link": f"?{PARAMETER}={key}", "active": chosen == key}
+        )
     return [{"models": ["requests_app.environmentrequest"], "items": items}]
 
 

@@ -42,7 +42,7 @@ def postgresql() -> Iterator[str]:
         quiet = {"check": True, "stdout": subprocess.DEVNULL, **account}
         initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
         subprocess.run(initdb, **quiet)
-        speed = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+        speed = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "jit=off"]
         command = [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder]
         command += [part for setting in speed for part in ("-c", setting)]
         url = f"postgres://postgres@127.0.0.1:{port}/postgres"

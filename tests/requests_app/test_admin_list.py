@@ -162,7 +162,7 @@ def test_each_count_is_that_of_the_rows_behind_its_tab(people: People) -> None:
         make_request(stage, people=people, zone=Zone.ZONE_3)
 
     for tab in tabs_of(people.approver)[1:]:
-        assert tab["title"].endswith(f" {rows_behind(people.approver, tab['link'])}"), tab
+        assert tab["title"].endswith(f" {rows_behind(people.approver, reverse(LIST) + tab['link'])}"), tab
 
 
 def test_an_empty_view_says_what_that_means(people: People) -> None:
