@@ -24,22 +24,32 @@ over one unit, the others over the tenant.
 _Reached = Mapping[str, Mapping[str, Mapping[str, list[str]]]]
 
 
+def summarised(cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the report says of the questions, which are too many to be kept."""
+    asked = {cell["kind"] for cell in cells}
+    return {
+        "questions": len(cells),
+        "wrong": sum(cell["found"] != cell["wanted"] for cell in cells),
+        "kinds": [kind for kind in _KINDS if kind in asked],
+        "roles": list(dict.fromkeys(cell["who"] for cell in cells)),
+        "reached": _reached(cells),
+    }
+
+
 def access_matrix(found: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield the section as Markdown, a table for each application; nothing when the stage was not run."""
-    cells = (found or {}).get("figures")
-    if not cells:
+    answers = (found or {}).get("access")
+    if not answers:
         return
-    asked = {cell["kind"] for cell in cells}
-    kinds = ", ".join(kind for kind in _KINDS if kind in asked)
-    wrong = sum(cell["found"] != cell["wanted"] for cell in cells)
-    yield _WORDS.format(cells=f"{len(cells):,}", kinds=kinds, wrong=wrong or "none")
-    roles, reached = list(dict.fromkeys(cell["who"] for cell in cells)), _reached(cells)
+    kinds, wrong = ", ".join(answers["kinds"]), answers["wrong"] or "none"
+    yield _WORDS.format(cells=f"{answers['questions']:,}", kinds=kinds, wrong=wrong)
+    reached: _Reached = answers["reached"]
     applications: dict[str, list[str]] = defaultdict(list)
     for address in sorted(reached):
         applications[_application(address)].append(address)
     for application, addresses in sorted(applications.items()):
         yield f"\n### {application}\n"
-        yield from _table(application, addresses, roles, reached)
+        yield from _table(application, addresses, answers["roles"], reached)
 
 
 def _reached(cells: list[dict[str, Any]]) -> _Reached:
@@ -67,7 +77,7 @@ def _table(application: str, addresses: list[str], roles: list[str], reached: _R
         name = address.removeprefix(f"{_ADMIN}{application}_")
         lines = defaultdict(list)
         for method, answers in reached[address].items():
-            lines[" | ".join(", ".join(answers[role]) or "-" for role in roles)].append(method)
+            lines[" | ".join(", ".join(answers.get(role, ())) or "-" for role in roles)].append(method)
         for line, methods in lines.items():
             if any(part != "-" for part in line.split(" | ")):
                 yield f"| `{name}` | {', '.join(methods)} | {line} |"
