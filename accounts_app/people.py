@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
 from uuid import UUID
 
 from django.db.models import F
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
+from accounts_app.services.grants import REASSIGN
 from accounts_app.services.holders import governs
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, Actor, person
@@ -19,8 +19,6 @@ from core_app.doorbell import ring
 from core_app.errors import DomainError, PermissionRefused
 from core_app.text import reason_given
 from core_app.transactions import transactional
-
-REASSIGN: Final = "requests_app.tasks.reassign_departed"
 
 
 def person_named(upn: str) -> User:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import product
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -22,13 +23,11 @@ OBJECTING_ROLES = (Role.APPROVER,)
 
 def unresolvable_role(unit: BusinessUnit, roles: Iterable[Role], parties: Mapping[str, Part]) -> Role | None:
     """Return the first role for which nobody is left to decide, or None; each person counts for one stage only."""
-    taken = dict(parties)
+    free: list[list[str]] = []
     for role in roles:
-        free = [user for user in holders(role, unit) if refusal(_as_holder(user, role), (role,), taken) is None]
-        if not free:
+        free.append(_free_to_decide(role, unit, parties))
+        if not _each_has_another(free):
             return role
-        if len(free) == 1:
-            taken[free[0].person_key] = Part.DECIDER
     return None
 
 
@@ -45,8 +44,8 @@ def eligible_people(gate: Gate, stage: Stage | None) -> list[User]:
 def expected_deciders(gate: Gate, stage: Stage | None) -> list[User]:
     """Return who is asked to decide: the person a stage is assigned to and their delegates, else everyone who may."""
     people = eligible_people(gate, stage)
-    if stage is None or stage.assigned_to is None:
-        return people
+    if stage is None or stage.assigned_to not in people:
+        return people  # also of somebody who lost the role, until their stage is handed on
     lent = Delegation.objects.active_at(clock.now()).filter(delegator=stage.assigned_to)
     delegates = set(lent.values_list("delegate", flat=True))
     return [stage.assigned_to, *(user for user in people if user.pk in delegates)]
@@ -75,12 +74,7 @@ def refusals_for(user: User, open_at: Mapping[Gate, Stage | None]) -> dict[UUID,
         user: Who wants to decide.
         open_at: Each gate with its open stage, none at level 1; business units are read along with the gates.
     """
-    scope = scope_of(user)
-    parties: dict[UUID, dict[str, Part]] = {gate.pk: {} for gate in open_at}
-    for gate_id, key, part in GateParty.objects.filter(gate__in=list(parties)).values_list(
-        "gate_id", "person_key", "part"
-    ):
-        parties[gate_id][key] = Part(part)
+    scope, parties = scope_of(user), _parties_of_each(open_at)
     return {
         gate.pk: refusal(_person(user, scope, gate.business_unit), _deciding_roles(stage), parties[gate.pk])
         for gate, stage in open_at.items()
@@ -106,6 +100,25 @@ def stages_asking(user: User) -> QuerySet[Stage]:
     return waiting.filter(is_asked, is_able).exclude(Exists(parties.filter(takes_part)))
 
 
+def refusals_of_assigned(stages: Collection[Stage]) -> dict[UUID, str | None]:
+    """Return why whom each stage is assigned to may not decide now, by the stage's key; the same few queries for all.
+
+    Args:
+        stages: Assigned stages; their people, gates and business units are read along with them.
+    """
+    people = {stage.assigned_to for stage in stages if stage.assigned_to}
+    scopes, parties = scopes_of(people), _parties_of_each({stage.gate for stage in stages})
+    return {
+        stage.pk: refusal(
+            _person(stage.assigned_to, scopes[stage.assigned_to.pk], stage.gate.business_unit),
+            stage.roles,
+            parties[stage.gate_id],
+        )
+        for stage in stages
+        if stage.assigned_to
+    }
+
+
 def parties_of(gate: Gate) -> dict[str, Part]:
     """Return person key → part for everyone who takes part in a gate."""
     return {key: Part(part) for key, part in gate.parties.values_list("person_key", "part")}
@@ -128,6 +141,27 @@ def _reached(reach: Mapping[Role, Reach]) -> Q:
             asks |= Q(escalated_at__isnull=False)
         q |= asks & prefixed(part.q(), "gate")
     return q
+
+
+def _parties_of_each(gates: Iterable[Gate]) -> dict[UUID, dict[str, Part]]:
+    parties: dict[UUID, dict[str, Part]] = {gate.pk: {} for gate in gates}
+    rows = GateParty.objects.filter(gate__in=list(parties)).values_list("gate_id", "person_key", "part")
+    for gate_id, key, part in rows:
+        parties[gate_id][key] = Part(part)
+    return parties
+
+
+def _free_to_decide(role: Role, unit: BusinessUnit, parties: Mapping[str, Part]) -> list[str]:
+    return list(
+        dict.fromkeys(
+            user.person_key for user in holders(role, unit) if refusal(_as_holder(user, role), (role,), parties) is None
+        )
+    )
+
+
+def _each_has_another(free: Sequence[Sequence[str]]) -> bool:
+    """Say whether each stage can be decided by a person of its own; of as many people as stages one is always left."""
+    return any(len(set(people)) == len(free) for people in product(*(keys[: len(free)] for keys in free)))
 
 
 def _deciding_roles(stage: Stage | None) -> tuple[Role, ...]:

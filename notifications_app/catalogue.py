@@ -244,7 +244,7 @@ CATALOGUE: Final[dict[Event, Notice]] = {
     Event.NOBODY_DECIDES: Notice(
         _("{number} has nobody left to decide"),
         _(
-            "{person} was deactivated, and nobody else may decide on {name} (Zone {zone}). "
+            "{person} may not decide any more, and nobody else may decide on {name} (Zone {zone}). "
             "Give somebody the role {role}."
         ),
         _LEADS,

@@ -24,7 +24,7 @@ def sweep() -> None:
 
 
 @shared_task(name="requests_app.tasks.reassign_departed")
-@tenancy.everywhere("people of every tenant leave")
+@tenancy.everywhere("people of every tenant leave and lose roles")
 def reassign_departed() -> None:
-    """Hand on what people were to decide who were deactivated."""
+    """Hand on what people were to decide who may not any more."""
     services.reassign_departed()

@@ -6,6 +6,7 @@ What the log's entries add up to is what ``verify_privileges`` expects to find.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.models import Group
@@ -19,9 +20,12 @@ from accounts_app.two_persons import refusals_recorded
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, Actor, person
 from audit_app.log import record
+from core_app.doorbell import ring
 from core_app.errors import DomainError, PermissionRefused
 from core_app.text import reason_given
 from core_app.transactions import transactional
+
+REASSIGN: Final = "requests_app.tasks.reassign_departed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +233,7 @@ def _take(user: User, lost: HeldRole, by: Actor, because: str) -> bool:
     if lost.depth == OWN or not any(each.role == lost.role for each in roles_of(user)):
         user.groups.remove(Group.objects.get(name=lost.role.value))  # which gives the permissions
     _record(Action.ROLE_REVOKED, user, lost, tenant, by, because)
+    ring(REASSIGN)  # what they were to decide with it
     return True
 
 

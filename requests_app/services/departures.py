@@ -1,4 +1,4 @@
-"""What people were to decide whose accounts are deactivated goes to others."""
+"""What people were to decide who left, or lost the role for it, goes to others."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from requests_app.services.submission import GATE_KIND
 
 
 def reassign_departed() -> int:
-    """Hand on every open stage whose person was deactivated; returns how many were handed on."""
-    return each(list(departures.left_by_departed(GATE_KIND)), _hand_on)
+    """Hand on every open stage whose person may not decide any more; returns how many were handed on."""
+    return each(departures.left_behind(GATE_KIND), _hand_on)
 
 
 @transactional
@@ -34,7 +34,7 @@ def _hand_on(left: Stage) -> bool:
         "stage": stage.number,
         "assigned_to": stage.assigned_to.upn if stage.assigned_to else None,
         "instead_of": departed.upn,
-        "reason": "deactivated",
+        "reason": "may not decide any more" if departed.is_active else "deactivated",
     }
     record(Action.STAGE_ASSIGNED, on=request, by=SYSTEM, details=details)
     request.approver = stage.assigned_to

@@ -262,3 +262,20 @@ def test_one_person_with_both_roles_is_not_enough_for_two_stages(db):
 
     with pytest.raises(DomainError, match="Nobody who may decide"):
         pending(people, Zone.ZONE_3)
+
+
+def test_two_people_are_not_enough_for_three_stages_whatever_they_hold(db):
+    roles = (Role.APPROVER, Role.COMPLIANCE_OFFICER, Role.GOVERNANCE_LEAD)
+    people = make_people(make_tenant(stages={"3": [role.value for role in roles]}))
+    able = [people.approver, people.second_approver]
+    revoke(people.compliance_officer, Role.COMPLIANCE_OFFICER, people.tenant)
+    revoke(people.governance_lead, Role.GOVERNANCE_LEAD, people.tenant)
+    for person in able:
+        for role in roles[1:]:
+            grant(person, role, people.tenant)
+
+    with pytest.raises(DomainError, match="Nobody who may decide holds the role ELM Governance Lead"):
+        pending(people, Zone.ZONE_3)
+
+    grant(people.operator, Role.APPROVER, people.tenant)
+    assert pending(people, Zone.ZONE_3).state == State.PENDING_APPROVAL

@@ -1,20 +1,28 @@
-"""What a deactivated person was to decide goes to others, and the log says so."""
+"""What somebody was to decide who left, or lost the role for it, goes to others, and the log says so."""
 
 from __future__ import annotations
+
+from functools import partial
+from typing import Any
 
 import pytest
 
 from accounts_app.models import User
 from accounts_app.people import deactivate
-from accounts_app.roles import Role
+from accounts_app.roles import Depth, Role
+from accounts_app.services import grant, revoke
+from accounts_app.services.grants import REASSIGN
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
+from gates_app import services as gates
+from gates_app.departures import left_behind
 from notifications_app.catalogue import Event
 from notifications_app.models import OutboxMessage
 from requests_app import services, tasks
 from requests_app.choices import State, Zone
 from requests_app.services import departures
-from tests.factories import People, decide, make_request
+from requests_app.services.submission import GATE_KIND
+from tests.factories import People, decide, make_request, unit_of
 
 pytestmark = pytest.mark.django_db
 
@@ -75,3 +83,49 @@ def test_a_stage_whose_request_was_withdrawn_meanwhile_is_handed_to_nobody(peopl
     stage = request.gate.stages.get()
     services.withdraw(request.pk, by=people.requester)
     assert not departures._hand_on(stage)
+
+
+def lose_the_role(people: People, person: User) -> None:
+    revoke(person, Role.APPROVER, unit_of(people.tenant, "Group"), Depth.DEEP)
+
+
+def test_an_open_stage_of_somebody_without_the_role_any_more_is_handed_on(
+    people: People, django_capture_on_commit_callbacks: Any
+) -> None:
+    request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
+    with django_capture_on_commit_callbacks() as rung:
+        lose_the_role(people, people.approver)
+    assert REASSIGN in [bell.args[0] for bell in rung if isinstance(bell, partial)]
+    tasks.reassign_departed()
+    request.refresh_from_db()
+    assert request.approver is None
+    entry = ProvisioningLog.objects.get(action=Action.STAGE_ASSIGNED, environment_request=request)
+    assert entry.action_details["instead_of"] == people.approver.upn
+    assert entry.action_details["reason"] == "may not decide any more"
+    told = OutboxMessage.objects.filter(event=Event.DECISION_NEEDED, reference=request.request_number)
+    assert people.second_approver.pk in told.values_list("recipient", flat=True)
+
+
+def test_who_has_the_role_again_before_anybody_came_keeps_the_stage(people: People) -> None:
+    request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
+    lose_the_role(people, people.approver)
+    (left,) = left_behind(GATE_KIND)
+    grant(people.approver, Role.APPROVER, people.tenant)
+    assert not departures._hand_on(left)
+    request.refresh_from_db()
+    assert request.approver == people.approver
+
+
+def test_all_who_may_are_asked_in_place_of_somebody_without_the_role(people: People) -> None:
+    request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
+    lose_the_role(people, people.approver)
+    assert gates.expected_deciders(request.gate, request.gate.stages.get()) == [people.second_approver]
+
+
+def test_stages_are_looked_through_with_as_many_queries_however_many_wait(
+    people: People, django_assert_num_queries: Any
+) -> None:
+    for _ in range(3):
+        make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
+    with django_assert_num_queries(6):
+        assert left_behind(GATE_KIND) == []
