@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
+from accounts_app.services import holders_of_tenant
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
 from audit_app.log import record
@@ -62,8 +64,7 @@ def resume(tenant_id: UUID, *, by: User, reason: str) -> Tenant:
         DomainError: the tenant is not halted, or no reason is given.
     """
     tenant = locked_tenant(tenant_id)
-    reach = scope_of(by).own.get(Role.OPERATOR)
-    if reach is None or tenant.pk not in reach.tenants:
+    if not scope_of(by).holds_tenant(tenant.pk, Role.OPERATOR):
         raise PermissionRefused(
             _("Resuming %(tenant)s needs the role %(operator)s for the tenant.")
             % {"tenant": tenant, "operator": Role.OPERATOR}
@@ -84,8 +85,6 @@ def is_halted(tenant_id: UUID) -> bool:
     return Tenant.objects.filter(pk=tenant_id).exclude(halted_reason="").exists()
 
 
-def operators(tenant: Tenant) -> list[User]:
+def operators(tenant: Tenant) -> QuerySet[User]:
     """Return the active operators of a whole tenant."""
-    codename = "operator_organisation"
-    grants = tenant.tenantuserobjectpermission_set.filter(permission__codename=codename, user__is_active=True)
-    return [grant.user for grant in grants.select_related("user").order_by("user__upn")]
+    return holders_of_tenant(Role.OPERATOR, tenant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
+from accounts_app.services import holders_of_tenant
 from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
@@ -32,10 +33,9 @@ def raise_alarm(user: User) -> None:
     now = clock.now()
     for tenant in tenants:
         entry = record(Action.BREAK_GLASS_SIGNED_IN, on=tenant, by=person(user), details={"person": user.upn})
-        told = User.objects.filter(tenant=tenant, is_active=True, groups__name__in=_TOLD).distinct()
         announce(
             Event.BREAK_GLASS,
-            to=told,
+            to=[told for role in _TOLD for told in holders_of_tenant(role, tenant)],
             tenant_id=tenant.pk,
             reference="Break-glass account",
             once=f"{user.pk}:{now.isoformat()}",

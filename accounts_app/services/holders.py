@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
@@ -35,9 +36,7 @@ def holders(role: Role, unit: BusinessUnit) -> QuerySet[User]:
         | Q(pk__in=_members(BusinessUnitGroupObjectPermission.objects.filter(on_unit).values("group")))
         | Q(pk__in=_members(TenantGroupObjectPermission.objects.filter(on_tenant).values("group")))
     )
-    in_role = Q(pk__in=_members(Group.objects.filter(name=role.value).values("pk")))
-    at_home = Q(tenant=unit.tenant_id) | Q(tenant__isnull=True)
-    return User.objects.filter(granted, in_role, at_home, is_active=True).order_by("upn")
+    return _who_count(granted, role, unit.tenant_id)
 
 
 def holders_of_tenant(role: Role, tenant: Tenant) -> QuerySet[User]:
@@ -46,8 +45,14 @@ def holders_of_tenant(role: Role, tenant: Tenant) -> QuerySet[User]:
     granted = Q(pk__in=TenantUserObjectPermission.objects.filter(grant).values("user")) | Q(
         pk__in=_members(TenantGroupObjectPermission.objects.filter(grant).values("group"))
     )
+    return _who_count(granted, role, tenant.pk)
+
+
+def _who_count(granted: Q, role: Role, tenant_id: UUID) -> QuerySet[User]:
+    """Return whose grant counts: they are active, in the role's group, and at home in the tenant, or nowhere."""
     in_role = Q(pk__in=_members(Group.objects.filter(name=role.value).values("pk")))
-    return User.objects.filter(granted, in_role, is_active=True).order_by("upn")
+    at_home = Q(tenant=tenant_id) | Q(tenant__isnull=True)
+    return User.objects.filter(granted, in_role, at_home, is_active=True).order_by("upn")
 
 
 def _members(groups: QuerySet[Any, Any]) -> QuerySet[Any, Any]:

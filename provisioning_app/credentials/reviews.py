@@ -10,12 +10,14 @@ from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant, TenantIdentity, User
 from accounts_app.roles import Role
+from accounts_app.services import holders_of_tenant
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
 from audit_app.log import record as log_entry
 from core_app import clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError, PermissionRefused
+from core_app.one_by_one import each
 from core_app.text import clean, has_content
 from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError
@@ -82,7 +84,7 @@ def _enter(seen: PrivilegeReview, found: tuple[Difference, ...], counted: dict[s
     review = _locked(seen.pk)
     if review.status != Status.COLLECTING:
         return  # another worker was quicker
-    for difference in {(each.kind, each.subject): each for each in found}.values():
+    for difference in {(one.kind, one.subject): one for one in found}.values():
         PrivilegeFinding.objects.create(
             review=review,
             kind=difference.kind,
@@ -94,7 +96,7 @@ def _enter(seen: PrivilegeReview, found: tuple[Difference, ...], counted: dict[s
     review.save()
     announce(
         Event.PRIVILEGES_FOUND,
-        to=[*operators(tenant), *_leads(tenant)],
+        to=[*operators(tenant), *holders_of_tenant(Role.GOVERNANCE_LEAD, tenant)],
         tenant_id=tenant.pk,
         reference=tenant.name,
         once=str(review.pk),
@@ -182,23 +184,14 @@ def start_due() -> int:
     recent = PrivilegeReview.objects.filter(covers_until__gt=before).values("tenant")
     unsigned = PrivilegeReview.objects.exclude(status=Status.SIGNED).values("tenant")
     due = Tenant.objects.filter(created_at__lte=before, identities__purpose=TenantIdentity.Purpose.PROVISIONING)
-    tenants = list(due.exclude(pk__in=recent).exclude(pk__in=unsigned))
-    for tenant in tenants:
-        start_review(tenant.pk, by=None)
-    return len(tenants)
+    tenants = due.exclude(pk__in=recent).exclude(pk__in=unsigned).values_list("pk", flat=True)
+    return each(list(tenants), lambda tenant_id: start_review(tenant_id, by=None))
 
 
 def _locked(review_id: UUID) -> PrivilegeReview:
     return (
         PrivilegeReview.objects.select_for_update(no_key=True, of=("self",)).select_related("tenant").get(pk=review_id)
     )
-
-
-def _leads(tenant: Tenant) -> list[User]:
-    grants = tenant.tenantuserobjectpermission_set.filter(
-        permission__codename="governance_organisation", user__is_active=True
-    )
-    return [grant.user for grant in grants.select_related("user").order_by("user__upn")]
 
 
 def _log(action: Action, review: PrivilegeReview, by: User | None, details: dict[str, Any]) -> None:

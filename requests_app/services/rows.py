@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-import structlog
 from django.utils.translation import gettext as _
 from django_fsm import TransitionNotAllowed
 
@@ -16,12 +15,10 @@ from audit_app.actions import Action
 from audit_app.actors import Actor
 from audit_app.log import record
 from core_app.errors import DomainError
+from core_app.one_by_one import each as each
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from requests_app.models import EnvironmentRequest
-
-log = structlog.get_logger(__name__)
-Item = TypeVar("Item")
 
 
 def locked(request_id: UUID) -> EnvironmentRequest:
@@ -92,20 +89,3 @@ def tell(event: Event, request: EnvironmentRequest, people: Iterable[User], *, o
 def moment(at: datetime | None) -> str:
     """Return a time as people read it, with its zone."""
     return f"{at:%Y-%m-%d %H:%M} UTC" if at else "no fixed time"
-
-
-def each(items: Iterable[Item], act: Callable[[Item], object]) -> int:
-    """Let a verb act on one after the other; none that is refused or breaks stops the others.
-
-    Returns:
-        How many it acted on; a verb that found nothing to do says so with False.
-    """
-    done = 0
-    for item in items:
-        try:
-            done += act(item) is not False
-        except DomainError as refused:
-            log.info("skipped", item=str(item), reason=str(refused))  # another process or a person was first
-        except Exception:
-            log.exception("one_of_many_broke", item=str(item))
-    return done

@@ -8,10 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
 from accounts_app.cloud import cloud_for
+from accounts_app.roles import Role
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
 from audit_app.verify import verify_log
@@ -73,6 +75,16 @@ def test_a_tenant_in_order_has_no_findings_and_the_review_says_what_it_saw(rotat
     assert review.checked["operations of the principal"] >= 2
     told_to = set(OutboxMessage.objects.filter(event="privileges_found").values_list("recipient", flat=True))
     assert told_to == {rotating.world.people.operator.pk, rotating.world.people.governance_lead.pk}
+
+
+def test_a_former_governance_lead_hears_of_no_review(rotating):
+    people = rotating.world.people
+    people.governance_lead.groups.remove(Group.objects.get(name=Role.GOVERNANCE_LEAD))
+
+    reviewed(rotating)
+
+    told_to = OutboxMessage.objects.filter(event="privileges_found").values_list("recipient__upn", flat=True)
+    assert list(told_to) == [people.operator.upn]
 
 
 @pytest.mark.simulated

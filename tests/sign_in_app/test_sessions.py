@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import OperationalError, connection
 from django.test import Client
 
 from accounts_app.models import User
 from accounts_app.people import deactivate, end_sessions, may_reactivate, reactivate
 from accounts_app.roles import Role
+from accounts_app.services import revoke
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
 from core_app.clock import ManualClock
@@ -138,6 +140,14 @@ def test_a_break_glass_sign_in_is_logged_and_raises_an_alarm_in_every_tenant(peo
     told = set(OutboxMessage.objects.filter(event=Event.BREAK_GLASS).values_list("recipient", flat=True))
     expected = {each.pk for team in (people, other) for each in (team.governance_lead, team.compliance_officer)}
     assert told == expected
+
+
+def test_a_former_governance_lead_hears_of_no_break_glass_sign_in(people: People, break_glass: User) -> None:
+    revoke(people.governance_lead, Role.GOVERNANCE_LEAD, people.tenant)
+    people.governance_lead.groups.add(Group.objects.get(name=Role.GOVERNANCE_LEAD))
+    assert is_in(sign_in(break_glass)[0])
+    told = OutboxMessage.objects.filter(event=Event.BREAK_GLASS)
+    assert [message.recipient for message in told] == [people.compliance_officer]
 
 
 def test_without_its_log_entry_there_is_no_break_glass_sign_in(people: People, break_glass: User) -> None:
