@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from uuid import UUID
 
-from accounts_app.models import User
+from accounts_app.models import BusinessUnit, User
 from accounts_app.roles import Depth, Role
 from accounts_app.services import grant, revoke
 from audit_app.actions import Action
@@ -39,13 +39,11 @@ def synchronise(user: User, groups: Collection[UUID]) -> None:
         record(Action.ROLES_SYNCHRONISED, on=tenant, by=SYSTEM, details=details)
     for mapping in new:
         MappedGrant.objects.create(mapping=mapping, user=user, since=clock.now())
-        if mapping.role == Role.REQUESTER and user.business_unit_id != mapping.business_unit_id:
-            user.business_unit = mapping.business_unit
-            user.save(update_fields=["business_unit"])
     for given in lost:
         take_back(given)
     for mapping in wanted.values():  # also what a person took away meanwhile: the group decides
         grant(user, Role(mapping.role), mapping.at, _depth(mapping), because=_because(mapping))
+    _move(user, [mapping.business_unit for mapping in wanted.values() if mapping.role == Role.REQUESTER])
 
 
 def take_back(given: MappedGrant, *, by: Actor = SYSTEM) -> None:
@@ -57,6 +55,14 @@ def take_back(given: MappedGrant, *, by: Actor = SYSTEM) -> None:
         same |= {"business_unit": mapping.business_unit, "depth": mapping.depth}
     if not GroupMapping.objects.filter(grants__user=user, **same).exists():
         revoke(user, Role(mapping.role), mapping.at, _depth(mapping), by=by, because=_because(mapping))
+
+
+def _move(user: User, units: Collection[BusinessUnit | None]) -> None:
+    """Let a person ask for a unit that their groups name: for their own while it is among them, else the first."""
+    named = sorted((unit for unit in units if unit), key=lambda unit: (unit.name, unit.pk))
+    if named and user.business_unit_id not in {unit.pk for unit in named}:
+        user.business_unit = named[0]
+        user.save(update_fields=["business_unit"])
 
 
 def _depth(mapping: GroupMapping) -> Depth | None:

@@ -140,3 +140,23 @@ def test_a_requester_stays_one_while_a_group_is_left_and_what_was_taken_by_hand_
     granted, revoked = (Action.ROLE_GRANTED, "System"), (Action.ROLE_REVOKED, "System")
     assert mine == [granted, revoked, granted, (Action.ROLE_REVOKED, second.upn), granted]
     assert verify_privileges(is_production=False).findings == ()
+
+
+def test_of_two_units_the_first_is_kept_until_its_group_is_left(people: People, second) -> None:
+    retail, treasury = unit_of(people.tenant, "Retail"), unit_of(people.tenant, "Treasury")
+    by_treasury, by_retail = (
+        confirm_mapping(propose(people, Role.REQUESTER, business_unit=unit).pk, by=second).group_id
+        for unit in (treasury, retail)
+    )
+    person = make_user(at=people.tenant)
+    for groups, unit in (
+        ([by_treasury, by_retail], retail),
+        ([by_treasury, by_retail], retail),
+        ([by_treasury], treasury),
+        ([by_treasury, by_retail], treasury),
+        ([], treasury),
+    ):
+        with transaction.atomic():
+            synchronise(person, groups)
+        person.refresh_from_db()
+        assert person.business_unit == unit
