@@ -6,6 +6,7 @@ Asked are only those who may still have a session. Nobody else comes in without 
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -15,6 +16,7 @@ from accounts_app.cloud import cloud_for
 from accounts_app.models import Tenant, TenantIdentity, User
 from accounts_app.people import deactivate_departed
 from core_app import clock
+from core_app.one_by_one import each
 from microsoft_cloud.errors import CloudError, NotFoundError
 from microsoft_cloud.graph import GraphClient
 
@@ -27,21 +29,25 @@ _GONE = "Microsoft Entra does not know the account any more."
 
 def look_for_departed() -> int:
     """Deactivate, in every tenant with a directory reader, who is disabled in Entra or gone; return how many were."""
-    return sum(_deactivate_in(tenant) for tenant in Tenant.objects.filter(identities__purpose=_READER).order_by("pk"))
+    departed: list[tuple[UUID, str]] = []
+    asked = Tenant.objects.filter(identities__purpose=_READER).order_by("pk")
+    each(asked, lambda tenant: departed.extend(_departed_of(tenant)))
+    return each(departed, lambda person: deactivate_departed(person[0], why=person[1]))
 
 
-def _deactivate_in(tenant: Tenant) -> int:
+def _departed_of(tenant: Tenant) -> list[tuple[UUID, str]]:
+    """Return who is to be shut out, and why; nobody when the directory cannot be asked, or knows nobody at all."""
     try:
         graph = cloud_for(tenant, _READER).graph
         found = {person.pk: _why_out(graph, person) for person in _who_may_have_a_session(tenant)}
     except CloudError as error:  # whoever was disabled meanwhile is found the next time
         log.warning("directory_not_asked", tenant=str(tenant.pk), error=str(error))
-        return 0
+        return []
     if found and set(found.values()) == {_GONE}:
         # Rather the wrong directory, or one that answers wrongly, than everybody gone at once
         log.warning("directory_knows_nobody", tenant=str(tenant.pk), asked=len(found))
-        return 0
-    return sum(deactivate_departed(pk, why=why) for pk, why in found.items() if why)
+        return []
+    return [(pk, why) for pk, why in found.items() if why]
 
 
 def _who_may_have_a_session(tenant: Tenant) -> QuerySet[User]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from accounts_app.models import Tenant, TenantIdentity
+from accounts_app.models import TenantIdentity
 from core_app import clock
+from core_app.one_by_one import each
 from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
@@ -52,14 +53,15 @@ def is_due(identity: TenantIdentity) -> bool:
 
 
 def announce_due() -> int:
-    """Tell the operators of each tenant which credentials are due, once per credential; return how many were told."""
+    """Tell the operators of each tenant which credentials are due, once of each; return of how many they were told."""
     due = [identity for identity in TenantIdentity.objects.select_related("tenant") if is_due(identity)]
-    return sum(_announce(identity, identity.tenant) for identity in due)
+    return each(due, _announce)
 
 
 @transactional
-def _announce(identity: TenantIdentity, tenant: Tenant) -> int:
-    return announce(
+def _announce(identity: TenantIdentity) -> bool:
+    tenant = identity.tenant
+    messages = announce(
         Event.CREDENTIAL_DUE,
         to=operators(tenant),
         tenant_id=tenant.pk,
@@ -72,6 +74,7 @@ def _announce(identity: TenantIdentity, tenant: Tenant) -> int:
         purpose=identity.purpose,
         due=_in_words(identity),
     )
+    return messages > 0
 
 
 def _in_words(identity: TenantIdentity) -> str:

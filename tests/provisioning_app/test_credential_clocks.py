@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError, connection
 
 from accounts_app.models import TenantIdentity
 from core_app.clock import ManualClock
@@ -13,7 +15,7 @@ from notifications_app.models import OutboxMessage
 from provisioning_app import services
 from provisioning_app.credentials import clocks
 from provisioning_app.credentials.clocks import announce_due, days_left, is_due, rotate_by
-from tests.factories import People
+from tests.factories import People, make_people
 
 Kind, Purpose = TenantIdentity.Kind, TenantIdentity.Purpose
 
@@ -100,6 +102,20 @@ def test_the_operators_are_told_once_per_credential_version(people: People, cloc
     services.sweep_credentials()
     assert len(messages()) == 2
     assert "was due on" in OutboxMessage.objects.filter(event="credential_due").order_by("-created_at")[0].body
+
+
+def test_a_credential_that_cannot_be_announced_keeps_no_other_waiting(people: People, clock: ManualClock) -> None:
+    broken, sound = (an_identity(each, clock, created_on=None) for each in (people, make_people()))
+
+    def full(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("INSERT") and str(broken.pk) in str(params):
+            raise OperationalError("The disk is full.")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(full):
+        services.sweep_credentials()
+
+    assert OutboxMessage.objects.get().tenant == sound.tenant
 
 
 def test_every_kind_has_a_schedule() -> None:

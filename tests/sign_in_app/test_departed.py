@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 
 from accounts_app.directory import look_for_departed
 from accounts_app.models import User
@@ -67,3 +68,19 @@ def test_a_directory_that_knows_nobody_or_does_not_answer_shuts_nobody_out(
     assert look_for_departed() == 0
     assert "directory_not_asked" in caplog.text
     assert out(clients) == set()
+
+
+def test_one_person_who_cannot_be_deactivated_keeps_no_other_in(signed_in: Any) -> None:
+    (world, clients), people = signed_in, signed_in[0].people
+    seed(world, at_microsoft(people.approver, enabled=False))
+
+    def full(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("INSERT INTO") and people.approver.upn in str(params):
+            raise OperationalError("The disk is full.")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(full):
+        tick()
+    assert out(clients) == {"auditor"}
+    assert look_for_departed() == 1
+    assert out(clients) == {"auditor", "approver"}
