@@ -3,7 +3,8 @@
     DATABASE_URL=postgres://… python -m benchmarks.screens --rows 100000
 
 Works in a database of its own (Django's test database), which is thrown away. Every request has one entry of the log,
-every tenth an environment with its clocks. The pages are asked for by people of three roles, as browsers do.
+every tenth an environment with its clocks, every tenth waits at a gate. The pages are asked for by people of four
+roles, as browsers do. ``cpu_ms`` is what this process computes for a page, whatever else the machine is busy with.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from accounts_app.roles import Role  # noqa: E402
 from accounts_app.services import create_tenant, grant  # noqa: E402
 from audit_app import triggers  # noqa: E402
 from audit_app.models import ProvisioningLog  # noqa: E402
+from benchmarks.pending import wait_for_decision  # noqa: E402
 from core_app import clock, tenancy  # noqa: E402
 from exports_app import services  # noqa: E402
 from exports_app.files import Format  # noqa: E402
@@ -57,8 +59,9 @@ PAGES = {
     "requests": "admin:requests_app_environmentrequest_changelist",
     "log": "admin:audit_app_provisioninglog_changelist",
     "operations": "operations",
+    "queue": "admin:requests_app_environmentrequest_approvals",
 }
-STATES = (State.COMPLETED,) * 17 + (State.DRAFT, State.REJECTED, State.FAILED)
+STATES = (State.COMPLETED,) * 15 + (State.DRAFT, State.REJECTED, State.FAILED) + (State.PENDING_APPROVAL,) * 2
 
 
 def main() -> int:
@@ -82,7 +85,7 @@ def measure(rows: int) -> dict[str, Any]:
     """Return the figures of pages and exports."""
     tenant = create_tenant("Benchmark", uuid4())
     unit = BusinessUnit.objects.create(tenant=tenant, name="Everybody")
-    people = {role: person(role, unit) for role in (Role.REQUESTER, Role.OPERATOR, Role.AUDITOR)}
+    people = {role: person(role, unit) for role in (Role.REQUESTER, Role.APPROVER, Role.OPERATOR, Role.AUDITOR)}
     fill(rows, tenant, unit, people)
     machine = {"cpus": os.cpu_count(), "load_average": round(os.getloadavg()[0], 1)}
     result: dict[str, Any] = {
@@ -95,8 +98,8 @@ def measure(rows: int) -> dict[str, Any]:
     for role, user in people.items():
         client = Client()
         client.force_login(user, backend="sign_in_app.backends.LocalPasswordBackend")
-        for name, view in PAGES.items():
-            if (figures := page(client, reverse(view))) is not None:
+        for name, address in addresses().items():
+            if (figures := page(client, address)) is not None:
                 result["pages"][f"{name}, {role}"] = figures
     for table in (REQUESTS, LOG):
         for file_format in Format:
@@ -104,6 +107,18 @@ def measure(rows: int) -> dict[str, Any]:
     if connection.vendor == "postgresql":
         result["exports"]["limit: COPY of the log to CSV"] = copied(ProvisioningLog._meta.db_table)
     return result
+
+
+def addresses() -> dict[str, str]:
+    """Return the address of each page; of a request's, that of one which waits, and of the form that of a draft."""
+    waits = EnvironmentRequest.objects.filter(state=State.PENDING_APPROVAL).latest("number")
+    draft = EnvironmentRequest.objects.filter(state=State.DRAFT).latest("number")
+    name = "admin:requests_app_environmentrequest"
+    return {page: reverse(view) for page, view in PAGES.items()} | {
+        "form": reverse(f"{name}_change", args=[waits.pk]),
+        "brief": reverse(f"{name}_brief", args=[waits.pk]),
+        "guided form": reverse(f"{name}_guided", args=[draft.pk]) + "?step=zone",
+    }
 
 
 def person(role: Role, unit: BusinessUnit) -> User:
@@ -129,7 +144,8 @@ def fill(rows: int, tenant: Tenant, unit: BusinessUnit, people: dict[Role, User]
         made = [
             request(number, now - timedelta(minutes=5 * (rows - number)), tenant, unit, people) for number in numbers
         ]
-        EnvironmentRequest.objects.bulk_create(made)
+        wait_for_decision([row for row in made if row.state == State.PENDING_APPROVAL], [unit], people[Role.OPERATOR])
+        EnvironmentRequest.objects.bulk_create(row for row in made if row.state != State.PENDING_APPROVAL)
         ProvisioningLog.objects.bulk_create(map(entry, made))
         Environment.objects.bulk_create(map(environment, made[::10]))
     controls = (control(row, name) for row in Environment.objects.iterator() for name in CONTROLS.values())
@@ -157,14 +173,14 @@ def request(
 ) -> EnvironmentRequest:
     """Return a request as it would stand."""
     state = STATES[number % len(STATES)]
-    decided = state != State.DRAFT
+    decided = state not in (State.DRAFT, State.PENDING_APPROVAL)
     return EnvironmentRequest(
         number=number,
         request_number=f"REQ-{number:05}",
         environment_name=f"FIN-Many{number}-DEV",
         environment_type=1,
         region=1,
-        zone=Zone(number % 3 + 1),
+        zone=Zone(number % 3 + 1 if decided else number % 2 + 2),
         zone_rationale="The answers follow the data inventory.",
         business_justification="=SUM(A1) is what a spreadsheet would run; colleagues replace one that many edit.",
         data_sensitivity=2,
@@ -231,14 +247,16 @@ def page(client: Client, address: str) -> dict[str, float] | None:
         return None
     with CaptureQueriesContext(connection) as captured:
         client.get(address)
-    asked, spent = captured.captured_queries, []
+    asked, spent, computed = captured.captured_queries, [], []
     for _ in range(5):
-        began = time.perf_counter()
+        began, computing = time.perf_counter(), time.process_time()
         client.get(address)
         spent.append((time.perf_counter() - began) * 1000)
+        computed.append((time.process_time() - computing) * 1000)
     return {
         "queries": len(asked),
         "database_ms": round(sum(float(query["time"]) for query in asked) * 1000, 1),
+        "cpu_ms": round(statistics.median(computed), 1),
         "median_ms": round(statistics.median(spent), 1),
     }
 

@@ -13,9 +13,12 @@ from django.urls import reverse
 from accounts_app.models import BusinessUnit
 from accounts_app.roles import Depth, Role
 from accounts_app.services import grant
+from audit_app import triggers
 from audit_app.models import ProvisioningLog
+from benchmarks.pending import wait_for_decision
+from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
-from tests.factories import make_request, make_user, unit_of
+from tests.factories import decide, make_request, make_user, unit_of
 from tests.screens import client_of, page_of
 
 FEW = 10
@@ -154,3 +157,61 @@ def test_pages_cost_the_same_number_of_queries_for_10_and_many_requests_for_each
     assert {page: (before[page], after[page]) for page in before if before[page] != after[page]} == {}
     shown = {name for (_, name), (status, _) in before.items() if status == 200}
     assert shown >= set(pages)
+
+
+def add_pending(people, count):
+    """Add requests that wait for a decision, as they stand once they were routed."""
+    first = EnvironmentRequest.objects.filter(tenant=people.tenant).count() + 1000
+    made = [
+        EnvironmentRequest(
+            number=number,
+            request_number=f"REQ-{number:05}",
+            environment_name=f"FIN-Waits{number}-DEV",
+            environment_type=1,
+            region=1,
+            zone=2 + number % 2,
+            state=State.PENDING_APPROVAL,
+            business_justification="Many others wait as well.",
+            data_sensitivity=3,
+            expected_users=2,
+            requester=people.requester,
+            tenant=people.tenant,
+            created_at=MOMENT,
+        )
+        for number in range(first, first + count)
+    ]
+    triggers.drop()
+    wait_for_decision(made, list(people.tenant.business_units.select_related("tenant")), people.second_approver)
+    triggers.install()
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("many", [400, pytest.param(100_000, marks=pytest.mark.assurance)])
+def test_what_approvers_open_costs_the_same_for_10_and_many_that_wait(many, clock, people):
+    waits = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_3)
+    decide(make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_3), people.approver)
+    pages = {
+        "queue": reverse("admin:requests_app_environmentrequest_approvals"),
+        "all I can see": f"{reverse('admin:requests_app_environmentrequest_approvals')}?view=all",
+        "last page": f"{reverse('admin:requests_app_environmentrequest_approvals')}?view=all&page=99999",
+        "form": page_of(waits),
+        "brief": page_of(waits, "brief"),
+        "pending my approval": f"{LIST}?view=pending-mine",
+    }
+    clients = [client_of(person) for person in (people.approver, people.compliance_officer, people.governance_lead)]
+
+    def counted():
+        found = {}
+        for number, client in enumerate(clients):
+            for name, address in pages.items():
+                with CaptureQueriesContext(connection) as captured:
+                    assert client.get(address).status_code == 200
+                found[number, name] = len(captured)
+        return found
+
+    add_pending(people, FEW - 2)
+    counted()  # what a process reads once
+    before = counted()
+    add_pending(people, many - FEW)
+    assert {page: (before[page], after) for page, after in counted().items() if before[page] != after} == {}
+    assert EnvironmentRequest.objects.filter(state=State.PENDING_APPROVAL).count() == many
