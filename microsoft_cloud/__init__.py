@@ -41,6 +41,8 @@ class Cloud:
     Attributes:
         directory_identity: reads Graph instead of ``identity``; the provisioning principal has no Graph right.
         client: for tests; the process-wide connection pool otherwise.
+        answered: names of the services that have answered without an error so far; Entra too, as no call goes without
+            a token.
     """
 
     endpoints: Endpoints
@@ -48,6 +50,7 @@ class Cloud:
     correlation_id: str
     directory_identity: TokenSource | None = None
     client: httpx.Client | None = field(default=None, repr=False)
+    answered: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def bap(self) -> BapClient:
@@ -139,4 +142,5 @@ class Cloud:
             headers=headers or {},
             shows_messages=service is not Service.KEY_VAULT,
             client=self.client,
+            answered=self.answered,
         )

@@ -143,6 +143,7 @@ class Session:
         base: where relative targets ("/locations") start.
         shows_messages: whether Microsoft's error text may appear in our errors (not for Key Vault).
         client: for tests; the process-wide pool otherwise.
+        answered: where the service notes its name once it has answered without an error.
     """
 
     endpoints: Endpoints
@@ -154,6 +155,7 @@ class Session:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     shows_messages: bool = True
     client: httpx.Client | None = field(default=None, repr=False)
+    answered: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def read(
         self,
@@ -221,6 +223,7 @@ class Session:
                 answer = self._exchange(call, self.tokens.renewed_token(self.endpoints, self.scope, claims))
         if answer.status >= httpx.codes.MULTIPLE_CHOICES:
             raise self._failure(call, answer)
+        self.answered.update((self.service.value, Service.LOGIN.value))
         return answer
 
     def _exchange(self, call: Call, token: str) -> Answer:

@@ -25,6 +25,7 @@ _OF_REQUESTS: Final = {
             "rollback",
             "historicalrollback",
             "reconciliationfinding",
+            "historicalreconciliationfinding",
         )
     },
     "provisioning_app_steprecord": _OF_RUNS,

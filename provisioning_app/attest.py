@@ -17,7 +17,7 @@ from core_app.text import clean, has_content
 from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError
 from microsoft_cloud.pool import deadline
-from provisioning_app import plan, runner
+from provisioning_app import plan, runner, tenants
 from provisioning_app.limits import locked_tenant
 from provisioning_app.matrix import Choice, last_run, point_of
 from provisioning_app.models import ProvisioningRun
@@ -84,6 +84,7 @@ def _look(run: ProvisioningRun) -> Done:
             _("%(step)s was read back and differs: %(error)s") % {"step": step.label, "error": error}
         ) from error
     except CloudError as error:
+        tenants.halt_where_refused(run.tenant_id, error)
         raise DomainError(
             _("%(step)s could not be read back, so it is not accepted: %(error)s")
             % {"step": step.label, "error": error}

@@ -6,9 +6,12 @@ tries (half-open), and what it meets closes the breaker or doubles the pause.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
+
+from django.db.models import Q
 
 from accounts_app.models import Tenant
 from audit_app.actions import Action
@@ -34,16 +37,20 @@ class Permit:
     Attributes:
         until: When to ask again; None when it may.
         tried: Breakers for which this run is the one that tries.
+        counting: Closed breakers that have counted failures, by service: an answer ends the row.
     """
 
     until: datetime | None = None
     tried: tuple[int, ...] = ()
+    counting: Mapping[str, int] = field(default_factory=dict)
 
 
 def admit(tenant_id: UUID) -> Permit:
     """Let a run of the tenant through unless a breaker is open; after a pause only one is let through, to try."""
     now = database_clock.now()
-    troubled = list(CircuitBreaker.objects.filter(tenant=tenant_id, opened_until__isnull=False))
+    concerned = Q(opened_until__isnull=False) | Q(failures__gt=0)
+    seen = list(CircuitBreaker.objects.filter(concerned, tenant=tenant_id))
+    troubled = [breaker for breaker in seen if breaker.opened_until]
     waiting = [breaker.opened_until for breaker in troubled if breaker.opened_until and breaker.opened_until > now]
     if waiting:
         return Permit(until=max(waiting))
@@ -51,7 +58,8 @@ def admit(tenant_id: UUID) -> Permit:
         mine = CircuitBreaker.objects.filter(pk=breaker.pk, opened_until=breaker.opened_until)
         if not mine.update(opened_until=now + _TIME_TO_TRY):
             return Permit(until=now + _TIME_TO_TRY)
-    return Permit(tried=tuple(breaker.pk for breaker in troubled))
+    counting = {breaker.service: breaker.pk for breaker in seen if not breaker.opened_until}
+    return Permit(tried=tuple(breaker.pk for breaker in troubled), counting=counting)
 
 
 def is_open(tenant_id: UUID) -> bool:
@@ -65,10 +73,17 @@ def is_unreachable(error: CloudError) -> bool:
     return is_outage and error.status is None and not error.maybe_executed
 
 
-def answered(permit: Permit) -> None:
-    """Close the breakers that a run has tried: Microsoft answers again."""
+def answered(permit: Permit, services: Collection[str]) -> None:
+    """Close the breakers that a run has tried, and forget the failures before this answer: they were not in a row.
+
+    Args:
+        permit: With which the run has called Microsoft.
+        services: Which services have answered.
+    """
     if permit.tried:
         _close(permit)
+    if ended := [pk for service, pk in permit.counting.items() if service in services]:
+        CircuitBreaker.objects.filter(pk__in=ended, opened_until__isnull=True).update(failures=0, openings=0)
 
 
 @transactional
@@ -78,6 +93,7 @@ def _close(permit: Permit) -> None:
         details = {"service": breaker.service, "open_seconds": round((database_clock.now() - since).total_seconds())}
         record(Action.CIRCUIT_CLOSED, on=breaker.tenant, by=SYSTEM, details=details)
         breaker.opened_at = breaker.opened_until = None
+        breaker.failures = breaker.openings = 0
         breaker.reason = ""
         breaker.save()
 

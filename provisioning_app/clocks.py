@@ -20,7 +20,7 @@ from accounts_app.cloud import cloud_for
 from accounts_app.models import Tenant, TenantIdentity
 from core_app import clock
 from microsoft_cloud.errors import CloudError
-from provisioning_app import breaker, findings
+from provisioning_app import breaker, findings, tenants
 from provisioning_app.choices import FindingKind
 from provisioning_app.findings import Difference
 from requests_app.services.rows import each
@@ -91,5 +91,6 @@ def _microsofts_time(tenant: Tenant) -> datetime | None:
     try:
         return cloud_for(tenant, purpose).bap.time()
     except CloudError as error:
+        tenants.halt_where_refused(tenant.pk, error)
         log.info("clocks_not_compared", tenant=str(tenant.pk), reason=str(error))
         return None

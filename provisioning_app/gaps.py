@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from accounts_app.roles import Role
 from accounts_app.services import holders
@@ -13,11 +14,12 @@ from core_app import database_clock
 from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from provisioning_app import plan
-from provisioning_app.models import Gap, ProvisioningRun
+from provisioning_app.models import Environment, Gap, ProvisioningRun
 from requests_app.models import EnvironmentRequest
 from requests_app.services.rows import tell
 
 RETRY_AFTER = timedelta(minutes=5)
+GONE: Final = "The environment does not exist any more; the control was never applied."
 
 
 def open_gap(request: EnvironmentRequest, run: ProvisioningRun, step: plan.Step, reason: str) -> Gap:
@@ -56,8 +58,28 @@ def open_steps(request: EnvironmentRequest) -> list[str]:
 @transactional
 def close_gap(gap: Gap) -> None:
     """Close a gap whose step has succeeded."""
+    _close(gap, {})
+
+
+def close_as_gone(environment: Environment) -> None:
+    """Close the open gaps of an environment that does not exist any more, in the caller's transaction.
+
+    Its request is locked by the caller; nothing is tried again on what is gone.
+    """
+    theirs = Gap.objects.filter(run__tenant=environment.tenant_id, run__environment_id=environment.environment_id)
+    for gap in theirs.filter(closed_at__isnull=True).select_related("request").order_by("opened_at"):
+        gap.reason = GONE
+        _close(gap, {"reason": GONE})
+
+
+def was_applied(gap: Gap) -> bool:
+    """Say whether the control was applied at last."""
+    return gap.closed_at is not None and gap.reason != GONE
+
+
+def _close(gap: Gap, details: dict[str, str]) -> None:
     gap.closed_at = database_clock.now()
     age = int((gap.closed_at - gap.opened_at).total_seconds())
-    details = {"step": gap.step, "open_seconds": age, "retries": gap.attempts}
-    record(Action.GAP_CLOSED, on=gap.request, by=SYSTEM, details=details, correlation_id=str(gap.run_id))
+    facts = {"step": gap.step, "open_seconds": age, "retries": gap.attempts, **details}
+    record(Action.GAP_CLOSED, on=gap.request, by=SYSTEM, details=facts, correlation_id=str(gap.run_id))
     gap.save()

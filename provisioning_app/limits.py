@@ -36,23 +36,17 @@ def release_slot(run: ProvisioningRun) -> None:
     Slot.objects.filter(run=run).update(run=None)
 
 
-def may_start(tenant: Tenant, settings: Settings, *, creates: bool) -> bool:
-    """Say whether one more run may start now.
-
-    Args:
-        tenant: The tenant; its row is locked by the caller.
-        settings: Its settings.
-        creates: Whether the run will create an environment; a retry whose environment exists does not.
-    """
-    now = database_clock.now()
+def may_start(tenant: Tenant, settings: Settings) -> bool:
+    """Say whether one more run of a locked tenant may start within this minute."""
     runs = ProvisioningRun.objects.filter(tenant=tenant)
-    if runs.filter(started_at__gt=now - _MINUTE).count() >= settings.starts_per_minute:
-        return False
-    if not creates:
-        return True
-    reserved = _creations_of_day(tenant.pk, now)
+    return runs.filter(started_at__gt=database_clock.now() - _MINUTE).count() < settings.starts_per_minute
+
+
+def may_create(tenant: Tenant, settings: Settings) -> bool:
+    """Say whether one more run of a locked tenant may create an environment today; those that will create one count."""
     to_come = Q(status=RunStatus.RUNNING, creation_started_at__isnull=True, environment_id="")
-    return reserved + runs.filter(to_come).count() < settings.creations_per_day
+    promised = ProvisioningRun.objects.filter(to_come, tenant=tenant).count()
+    return _creations_of_day(tenant.pk, database_clock.now()) + promised < settings.creations_per_day
 
 
 @transactional

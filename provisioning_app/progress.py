@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from core_app import database_clock
 from core_app.text import lasted
-from provisioning_app import plan
+from provisioning_app import gaps, plan
 from provisioning_app.choices import LIVE_STATUSES, RunStatus, StepOutcome
 from provisioning_app.limits import place_in_queue
 from provisioning_app.models import Gap, ProvisioningRun, StepRecord
@@ -32,6 +32,7 @@ class Standing(Enum):
     UNKNOWN = gettext_lazy("Result unknown"), "warning"
     DONE = gettext_lazy("Done"), "success"
     GAP = gettext_lazy("Open gap"), "warning"
+    NEVER = gettext_lazy("Never applied"), ""
     FAILED = gettext_lazy("Failed"), "danger"
 
 
@@ -94,8 +95,8 @@ def progress_of(request: EnvironmentRequest, run: ProvisioningRun | None) -> Pro
         lines = tuple(Line(number, _(step.label), Standing.AHEAD) for number, step in enumerate(steps, 1))
         return Progress(None, lines, headline, "", is_awaited(request), now)
     records = _records(run)
-    gaps = {gap.step: gap for gap in request.gaps.order_by("opened_at")}
-    lines = tuple(_lines(run, records, gaps, now))
+    newest = {gap.step: gap for gap in request.gaps.order_by("opened_at")}
+    lines = tuple(_lines(run, records, newest, now))
     took = lasted((run.finished_at or now) - run.started_at) if run.started_at else ""
     return Progress(run, lines, _headline(request, run, lines, took), took, run.status in LIVE_STATUSES, now)
 
@@ -124,7 +125,7 @@ def _records(run: ProvisioningRun) -> Mapping[str, Sequence[StepRecord]]:
 
 
 def _lines(
-    run: ProvisioningRun, records: Mapping[str, Sequence[StepRecord]], gaps: Mapping[str, Gap], now: datetime
+    run: ProvisioningRun, records: Mapping[str, Sequence[StepRecord]], newest: Mapping[str, Gap], now: datetime
 ) -> list[Line]:
     steps = plan.PLANS.get(run.plan_version, ())
     keys = [step.key for step in steps] or list(records)
@@ -136,9 +137,9 @@ def _lines(
         before = [record for record in records[key] if record.run_id != run.pk and place < here]
         line = Line(place + 1, plan.label(run.plan_version, key), Standing.AHEAD)
         if mine:
-            line = _tried(line, run, mine, gaps.get(key), attempts.get(key, 1), now)
+            line = _tried(line, run, mine, newest.get(key), attempts.get(key, 1), now)
         elif before:
-            line = _tried_before(line, before[-1], gaps.get(key))
+            line = _tried_before(line, before[-1], newest.get(key))
         elif run.status == RunStatus.RUNNING and key == run.step:
             line = replace(line, standing=Standing.WAITING, note=_waits(run, now))
         lines.append(line)
@@ -169,7 +170,9 @@ def _tried_before(line: Line, last: StepRecord, gap: Gap | None) -> Line:
 
 def _standing(record: StepRecord, *, is_here: bool, is_leased: bool, gap: Gap | None) -> Standing:
     if record.outcome == StepOutcome.SKIPPED:
-        return Standing.DONE if gap is not None and gap.closed_at else Standing.GAP
+        if gap is None or not gap.closed_at:
+            return Standing.GAP
+        return Standing.DONE if gaps.was_applied(gap) else Standing.NEVER
     if record.outcome == StepOutcome.FAILED:
         return Standing.AGAIN if is_here else Standing.FAILED
     if record.outcome == StepOutcome.DONE:
@@ -184,7 +187,7 @@ def _note(standing: Standing, run: ProvisioningRun, record: StepRecord, gap: Gap
         return _waits(run, now)
     if standing == Standing.AGAIN:
         return _("%(why)s The next attempt is %(when)s.") % {"why": record.error, "when": _in(run.next_at - now)}
-    if standing == Standing.GAP:
+    if standing in (Standing.GAP, Standing.NEVER):
         return gap.reason if gap is not None else record.error
     if standing == Standing.DONE and record.outcome == StepOutcome.SKIPPED:
         return _("applied later; the gap is closed")
@@ -241,11 +244,11 @@ def _waits_for_a_slot(request: EnvironmentRequest, place: int) -> str:
 
 
 def _completed(lines: Sequence[Line], took: str) -> str:
-    gaps = sum(line.standing == Standing.GAP for line in lines)
-    if not gaps:
+    missing = sum(line.standing == Standing.GAP for line in lines)
+    if not missing:
         return _("It was completed in %(took)s.") % {"took": took}
     return ngettext(
         "It was completed in %(took)s; %(gaps)d control is not applied yet and is tried again by itself.",
         "It was completed in %(took)s; %(gaps)d controls are not applied yet and are tried again by themselves.",
-        gaps,
-    ) % {"took": took, "gaps": gaps}
+        missing,
+    ) % {"took": took, "gaps": missing}

@@ -22,7 +22,7 @@ from microsoft_cloud import Cloud
 from microsoft_cloud.bap import Environment as RemoteEnvironment
 from microsoft_cloud.errors import CloudError, NotFoundError
 from microsoft_cloud.operations import Operation
-from provisioning_app import findings, parking, quarantine, services, watch
+from provisioning_app import findings, parking, quarantine, register, services, tenants, watch
 from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, FindingKind, RemoteState, RunStatus
 from provisioning_app.findings import Difference
 from provisioning_app.limits import locked_tenant
@@ -44,9 +44,9 @@ Inventory = dict[str, RemoteEnvironment]
 
 def reconcile_all() -> None:
     """Reconcile every tenant, first what is ours, then what Microsoft has; none that fails stops the others."""
-    tenants = list(Tenant.objects.order_by("name"))
-    each(tenants, reconcile_rows)
-    each(tenants, reconcile_cloud)
+    everyone = list(Tenant.objects.order_by("name"))
+    each(everyone, reconcile_rows)
+    each(everyone, reconcile_cloud)
 
 
 def reconcile_rows(tenant: Tenant) -> None:
@@ -71,6 +71,7 @@ def reconcile_cloud(tenant: Tenant) -> None:
         findings.settle(tenant.pk, FindingKind.ORPHAN_ENVIRONMENT, list(_orphans(tenant, me, inventory)))
         findings.settle(tenant.pk, FindingKind.UNEXPLAINED_OPERATION, list(_unexplained(tenant, cloud, me, inventory)))
     except CloudError as error:
+        tenants.halt_where_refused(tenant.pk, error)
         log.warning("tenant_not_reconciled", tenant=str(tenant.pk), reason=str(error))
 
 
@@ -128,14 +129,15 @@ def _vanished(tenant: Tenant, cloud: Cloud, inventory: Inventory) -> Iterator[Di
 
 @transactional
 def _take_off(row: Environment) -> bool:
-    """Mark a register's row deleted; say whether that is news, which the end of our own rollback is not."""
+    """Take an environment off the register; say whether that is news, which the end of our own rollback is not."""
     locked_tenant(row.tenant_id)
+    if row.request_id:
+        locked(row.request_id)
     fresh = Environment.objects.select_for_update(no_key=True).get(pk=row.pk)
     if fresh.status == EnvironmentStatus.DELETED or fresh.rollbacks.filter(finished_at__isnull=True).exists():
         return False
     was_owned = fresh.request_id is not None
-    fresh.status, fresh.quarantined_at, fresh.quarantine_reason = EnvironmentStatus.DELETED, None, ""
-    fresh.save()
+    register.take_off(fresh)
     return was_owned
 
 
@@ -205,11 +207,13 @@ def _quarantined(tenant: Tenant, environment: RemoteEnvironment, reason: str) ->
 
 def _unexplained(tenant: Tenant, cloud: Cloud, me: str, inventory: Inventory) -> Iterator[Difference]:
     """Yield operations that our principal started while we had no reason to; a few environments per pass, in turn."""
-    rows = Environment.objects.filter(tenant=tenant, request__isnull=False).exclude(status=EnvironmentStatus.DELETED)
+    rows = Environment.objects.filter(tenant=tenant).exclude(status=EnvironmentStatus.DELETED).select_related("request")
     for row in rows.order_by(F("operations_read_at").asc(nulls_first=True), "created_at")[:HISTORIES_PER_PASS]:
-        reasons = list(_reasons_to_act(row))
+        request = row.request or _request_of(tenant, inventory.get(row.environment_id))
+        reasons = list(_reasons_to_act(request)) if request else []
         for operation in _our_operations(cloud, me, row.environment_id):
-            if not _is_explained(operation, reasons):
+            is_known = row.request is None and operation.type == "Create"  # that is what makes it an orphan
+            if not is_known and not _is_explained(operation, reasons):
                 yield _without_a_run(operation, row.environment_id, str(row), row.request_id)
         Environment.objects.filter(pk=row.pk).update(operations_read_at=clock.now())
     for foreign in _foreign(tenant, me, inventory):
@@ -247,12 +251,15 @@ def _without_a_run(operation: Operation, environment_id: str, name: str, request
     )
 
 
-def _reasons_to_act(row: Environment) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the times in which our principal had something to do on an environment."""
+def _request_of(tenant: Tenant, environment: RemoteEnvironment | None) -> EnvironmentRequest | None:
+    """Return the request whose tag an environment without an owner carries: its runs may have worked on it once."""
+    request_id = _tagged(environment) if environment else None
+    return EnvironmentRequest.objects.filter(tenant=tenant, pk=request_id).first() if request_id else None
+
+
+def _reasons_to_act(request: EnvironmentRequest) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the times in which our principal had something to do for a request."""
     now, slack = clock.now(), _CLOCKS_DIFFER_BY
-    request = row.request
-    if request is None:
-        return
     for run in request.runs.filter(started_at__isnull=False):
         yield (run.started_at or run.queued_at) - slack, (run.finished_at or now) + slack
     for opened, closed in request.gaps.values_list("opened_at", "closed_at"):

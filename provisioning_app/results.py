@@ -21,16 +21,13 @@ from core_app.doorbell import ring
 from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
-from provisioning_app import findings, gaps, limits, plan, policy_gap, tenants, watch
+from provisioning_app import backoff, findings, gaps, limits, plan, policy_gap, tenants, watch
 from provisioning_app.choices import EnvironmentStatus, RemoteState, RunStatus, StepOutcome
 from provisioning_app.lease import Lease
 from provisioning_app.models import Environment, ProvisioningRun, StepRecord
 from provisioning_app.steps.outcome import Done, Wait
 from requests_app import services as requests
 from requests_app.models import EnvironmentRequest
-
-_FIRST_PAUSE_SECONDS = 5
-_LONGEST_PAUSE_SECONDS = 300
 
 
 @transactional
@@ -91,7 +88,7 @@ def attempt_failed(lease: Lease, record: StepRecord, step: plan.Step, reason: st
         return _give_up(request, run, record, step, reason)
     _finish(record, StepOutcome.FAILED, error=reason)
     _log_failure(request, run, step, reason)
-    pause = min(_FIRST_PAUSE_SECONDS * 3 ** (run.step_attempt - 1), _LONGEST_PAUSE_SECONDS)
+    pause = backoff.pause_after(run)
     run.step_attempt += 1
     run.step_facts, run.waiting_for = {}, f"attempt {run.step_attempt} of {step.attempts}"
     run.next_at, run.lease_until = database_clock.now() + timedelta(seconds=pause), None

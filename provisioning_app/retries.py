@@ -14,7 +14,7 @@ from core_app.doorbell import ring
 from core_app.errors import DomainError
 from core_app.ids import new_id
 from core_app.transactions import transactional
-from provisioning_app import limits, plan
+from provisioning_app import limits, plan, register
 from provisioning_app.choices import LIVE_ROLLBACKS, LIVE_STATUSES, EnvironmentStatus, RemoteState
 from provisioning_app.models import Environment, ProvisioningRun
 from requests_app import services as requests
@@ -113,8 +113,7 @@ def _is_gone(request: EnvironmentRequest, last: ProvisioningRun) -> bool:
 def _next_generation(request: EnvironmentRequest, last: ProvisioningRun) -> dict[str, Any]:
     """Begin anew under another domain name: the deleted environment keeps its own for days."""
     for row in Environment.objects.filter(request=request).exclude(status=EnvironmentStatus.DELETED):
-        row.status = EnvironmentStatus.DELETED
-        row.save()
+        register.take_off(row)
     generation = last.generation + 1
     return {
         "step": plan.first_step(last.plan_version).key,

@@ -29,8 +29,8 @@ from microsoft_cloud.pool import deadline
 from microsoft_cloud.rollback import RollbackBapClient
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
-from provisioning_app import quarantine
-from provisioning_app.choices import LIVE_ROLLBACKS, EnvironmentStatus, RollbackStatus
+from provisioning_app import quarantine, register
+from provisioning_app.choices import LIVE_ROLLBACKS, RollbackStatus
 from provisioning_app.findings import concerned
 from provisioning_app.limits import locked_tenant
 from provisioning_app.matrix import DELETABLE_FOR, Choice, environment_of, is_young, last_run, options, point_of
@@ -185,13 +185,17 @@ def _intend(rollback: Rollback) -> None:
     """Write down that the deletion is asked for now, unless somebody has just placed the request under legal hold.
 
     Raises:
-        _NotDeletedError: somebody has.
+        _NotDeletedError: somebody has; or another worker has ended it meanwhile.
     """
     locked(rollback.request_id)  # whoever places a hold waits here, or was first
     if obstacle := LegalHold.objects.obstacle(rollback.request_id):
         raise _NotDeletedError(obstacle)
-    rollback.attempts += 1
-    _write(rollback, status=RollbackStatus.DELETING, attempts=rollback.attempts)
+    fresh = Rollback.objects.select_for_update(no_key=True).get(pk=rollback.pk)
+    if fresh.status not in LIVE_ROLLBACKS:
+        raise _NotDeletedError("It has ended meanwhile.")
+    fresh.status, fresh.attempts = RollbackStatus.DELETING, fresh.attempts + 1
+    fresh.save()
+    rollback.attempts = fresh.attempts
 
 
 def _is_running(cloud: Cloud, rollback: Rollback) -> bool:
@@ -261,7 +265,6 @@ def _completed(rollback: Rollback) -> None:
     request, row, fresh = _ended(rollback, RollbackStatus.COMPLETED)
     if fresh is None:
         return
-    row.status, row.quarantined_at, row.quarantine_reason = EnvironmentStatus.DELETED, None, ""
     record(
         Action.ROLLBACK_COMPLETED,
         on=request,
@@ -269,7 +272,7 @@ def _completed(rollback: Rollback) -> None:
         details={"environment_id": row.environment_id, "domain_name": row.domain_name, "attempts": fresh.attempts},
         correlation_id=str(fresh.pk),
     )
-    row.save()
+    register.take_off(row)
 
 
 @transactional

@@ -26,7 +26,7 @@ from microsoft_cloud.errors import (
     ThrottledError,
     TransientError,
 )
-from provisioning_app import breaker, limits, plan, results, tenants, watchdog
+from provisioning_app import backoff, breaker, limits, plan, results, tenants, watchdog
 from provisioning_app.choices import StepOutcome
 from provisioning_app.lease import Lease, LeaseLostError, claim
 from provisioning_app.models import ProvisioningRun, StepRecord
@@ -95,7 +95,7 @@ def _perform(lease: Lease, permit: breaker.Permit) -> bool:
         # Whatever a step did not foresee fails this run, in words that hold no secret, and leaves the worker alive.
         log.exception("step_broke", run=str(run.pk), step=step.key)
         return results.step_failed(lease, record, step, f"Unexpected {type(error).__name__} in step {step.label}.")
-    breaker.answered(permit)
+    breaker.answered(permit, context.cloud.answered)
     if isinstance(outcome, Wait):
         return _wait(lease, run, record, step, outcome)
     return results.done(lease, record, step, outcome)
@@ -159,10 +159,10 @@ def _after_cloud_error(
         return results.refused(lease, record, step, str(error))
     if breaker.is_unreachable(error):
         # Nothing was asked, so nothing failed: no attempt is used up and no deadline passes without a last look
-        return results.wait(lease, record, Wait(str(error), _BUSY_SECONDS, run.step_facts))
+        return results.wait(lease, record, Wait(str(error), backoff.spread(_BUSY_SECONDS, run), run.step_facts))
     if isinstance(error, ThrottledError | NotReadyError) or _is_busy(error):
         # What the step remembered stays remembered: a busy answer is no progress and no failure
-        pause = Wait(str(error), error.retry_after or _BUSY_SECONDS, run.step_facts)
+        pause = Wait(str(error), error.retry_after or backoff.spread(_BUSY_SECONDS, run), run.step_facts)
         return _wait(lease, run, record, step, pause)
     if isinstance(error, TransientError | ConflictError):
         return results.attempt_failed(lease, record, step, str(error))

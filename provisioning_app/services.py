@@ -31,7 +31,7 @@ from provisioning_app.retries import retry
 from provisioning_app.rollback import advance as advance_rollback
 from provisioning_app.rollback import initiate_rollback
 from provisioning_app.steps.outcome import AttemptFailedError, Done, StepFailedError
-from provisioning_app.tenants import halt, halt_where_the_log_is_refused, resume
+from provisioning_app.tenants import halt, halt_where_refused, halt_where_the_log_is_refused, resume
 from requests_app import services as requests
 from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
@@ -90,11 +90,13 @@ def _start_next(tenant_id: UUID) -> bool:
         return False
     settings = settings_of(tenant)
     slot = limits.free_slot(tenant, settings)
-    if slot is None:
+    if slot is None or not limits.may_start(tenant, settings):
         return False
-    run = _next_queued(tenant) or _next_approved(tenant, settings)
-    if run is None or not limits.may_start(tenant, settings, creates=not run.environment_id):
-        # An approved request's new run exists only in memory yet: nothing of it stays
+    may_create = limits.may_create(tenant, settings)
+    run = _next_queued(tenant, may_create=may_create)
+    if run is None and may_create:
+        run = _next_approved(tenant, settings)
+    if run is None:
         return False
     now = database_clock.now()
     is_first = run.status == RunStatus.QUEUED and run.attempt == 1
@@ -112,8 +114,11 @@ def _start_next(tenant_id: UUID) -> bool:
     return True
 
 
-def _next_queued(tenant: Tenant) -> ProvisioningRun | None:
+def _next_queued(tenant: Tenant, *, may_create: bool) -> ProvisioningRun | None:
+    """Return the retry that has waited longest; once the day's creations are used up, of those that need none."""
     queued = ProvisioningRun.objects.filter(plan.is_known(), tenant=tenant, status=RunStatus.QUEUED)
+    if not may_create:
+        queued = queued.exclude(environment_id="")
     return queued.order_by("queued_at", "id").first()
 
 
@@ -176,7 +181,9 @@ def _retry_gap(gap: Gap) -> bool:
         context = runner.context_for(gap.run, None, is_unknown=False, now=database_clock.now())
         outcome = step.perform(context)
     except (CloudError, AttemptFailedError, StepFailedError) as error:
-        Gap.objects.filter(pk=gap.pk).update(reason=str(error))
+        if isinstance(error, CloudError):
+            halt_where_refused(gap.run.tenant_id, error)
+        _keep_open(gap, str(error))
         return False
     if not isinstance(outcome, Done):
         # The platform needs a moment; ask again soon, the step finds what this attempt has started
@@ -184,6 +191,15 @@ def _retry_gap(gap: Gap) -> bool:
         return False
     _close(gap, step, outcome)
     return True
+
+
+@transactional
+def _keep_open(gap: Gap, reason: str) -> None:
+    """Say why a gap is still open; history keeps each other reason, not that one was met once more."""
+    fresh = Gap.objects.select_for_update(no_key=True).get(pk=gap.pk)
+    if fresh.closed_at is None and fresh.reason != reason:
+        fresh.reason = reason
+        fresh.save()
 
 
 @transactional

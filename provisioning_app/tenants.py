@@ -19,6 +19,7 @@ from core_app.doorbell import ring
 from core_app.errors import DomainError, PermissionRefused
 from core_app.text import clean, has_content
 from core_app.transactions import transactional
+from microsoft_cloud.errors import AuthenticationError, CloudError
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from provisioning_app.limits import locked_tenant
@@ -43,6 +44,15 @@ def halt(tenant_id: UUID, reason: str) -> None:
         tenant=tenant,
         reason=reason,
     )
+
+
+def halt_where_refused(tenant_id: UUID, error: CloudError) -> None:
+    """Halt a tenant whose service principal Microsoft refuses, whoever notices; any other error is no reason to.
+
+    Without a status nobody was asked: something is still to be configured here, and the first run says so.
+    """
+    if isinstance(error, AuthenticationError) and error.status is not None:
+        halt(tenant_id, str(error))
 
 
 def halt_where_the_log_is_refused() -> None:

@@ -20,7 +20,7 @@ from core_app import database_clock
 from core_app.transactions import transactional
 from microsoft_cloud.bap import Environment
 from microsoft_cloud.errors import CloudError
-from provisioning_app import findings
+from provisioning_app import findings, tenants
 from provisioning_app.choices import FindingKind, RemoteState, RunStatus
 from provisioning_app.findings import Difference
 from provisioning_app.models import ProvisioningRun
@@ -64,6 +64,7 @@ def _look(run_id: UUID) -> bool:
         cloud = cloud_for(run.tenant, TenantIdentity.Purpose.PROVISIONING, correlation_id=str(run.pk))
         environment = cloud.bap.find_environment(run.domain_name)
     except CloudError as error:
+        tenants.halt_where_refused(run.tenant_id, error)
         log.info("late_watch_cannot_see", run=str(run_id), reason=str(error))  # it looks again, also after its day
         return False
     if environment is not None and tag_of(run.request_id) in environment.description:

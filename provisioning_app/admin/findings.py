@@ -11,8 +11,8 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from accounts_app.admin import RoleScoped
-from core_app.admin import Coloured, ReadOnlyAdmin, ReasonDialog, dialog_action
+from accounts_app.admin import ReadOnlyHistory
+from core_app.admin import Coloured, ReasonDialog, dialog_action
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
 from provisioning_app.findings import may_resolve
@@ -20,7 +20,7 @@ from provisioning_app.models import Environment, ReconciliationFinding
 
 
 @admin.register(ReconciliationFinding)
-class ReconciliationFindingAdmin(RoleScoped, ReadOnlyAdmin):
+class ReconciliationFindingAdmin(ReadOnlyHistory):
     nothing_here = _("What is at Microsoft agrees with what is recorded here.")
     scope_path = "request"
     list_display = ("kind", "state", "detail", "request", "found_at", "last_seen_at")

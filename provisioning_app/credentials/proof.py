@@ -6,10 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from accounts_app.cloud import endpoints
+from accounts_app.cloud import cloud_for, endpoints
 from accounts_app.models import TenantIdentity
 from accounts_app.services import settings_of
 from microsoft_cloud import Cloud
+from microsoft_cloud.bap import EnvironmentGroup
 from microsoft_cloud.errors import GroupError
 from provisioning_app.credentials.desk import KEY_TAG, Desk, NotYetError
 from provisioning_app.steps.outcome import Proof
@@ -37,13 +38,22 @@ def prove(desk: Desk) -> tuple[Proof, ...]:
 
 def _of_provisioning(cloud: Cloud, identity: TenantIdentity) -> tuple[Proof, ...]:
     wanted = {baseline.environment_group for baseline in settings_of(identity.tenant).baselines.values()}
-    found = {group.display_name for group in cloud.bap.environment_groups()} & wanted
+    groups = [group for group in cloud.bap.environment_groups() if group.display_name in wanted]
+    found = {group.display_name for group in groups}
     usable = any(location.is_usable for location in cloud.bap.locations())
     return (
         *_of_management(cloud, identity),
         Proof("locations", "", "usable", "usable" if usable else "none"),
         Proof("environment groups", "", ", ".join(sorted(wanted)), ", ".join(sorted(found))),
+        *(_read_over_power_platform(cloud, group) for group in groups[:1]),
+        *_of_directory(cloud_for(identity.tenant, Purpose.DIRECTORY, cloud.correlation_id), identity),
     )
+
+
+def _read_over_power_platform(cloud: Cloud, group: EnvironmentGroup) -> Proof:
+    """Read a group over the API with which environments join it: that one has an audience, so a token, of its own."""
+    read = cloud.power_platform.environment_group(group.id)
+    return Proof("Power Platform API", "", group.display_name, read.display_name)
 
 
 def _of_management(cloud: Cloud, identity: TenantIdentity) -> tuple[Proof, ...]:

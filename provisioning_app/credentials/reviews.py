@@ -28,7 +28,7 @@ from provisioning_app.credentials.permissions import require
 from provisioning_app.credentials.privileges import Difference, differences
 from provisioning_app.limits import locked_tenant
 from provisioning_app.models import PrivilegeFinding, PrivilegeReview
-from provisioning_app.tenants import operators
+from provisioning_app.tenants import halt_where_refused, operators
 
 Status, Disposition = PrivilegeReview.Status, PrivilegeFinding.Disposition
 EVERY: Final = timedelta(days=90)
@@ -73,6 +73,7 @@ def collect(review_id: UUID) -> None:
     try:
         observed = observe(review)
     except CloudError as error:
+        halt_where_refused(review.tenant_id, error)
         PrivilegeReview.objects.filter(pk=review_id, status=Status.COLLECTING).update(error=str(error))
         return
     _enter(review, differences(expected_of(review.tenant), observed), observed.counted())

@@ -6,7 +6,10 @@ from django.db import models
 
 
 class CircuitBreaker(models.Model):
-    """How one of Microsoft's services answers one tenant; while it is open the tenant's runs wait."""
+    """How one of Microsoft's services answers one tenant; while it is open the tenant's runs wait.
+
+    It has no history: it only counts, and what the count leads to, opening and closing, are entries of the log.
+    """
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey("accounts_app.Tenant", models.PROTECT, related_name="breakers")

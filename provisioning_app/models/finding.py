@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from simple_history.models import HistoricalRecords
 
 from core_app.ids import new_id
 from provisioning_app.choices import FindingKind
@@ -27,6 +28,7 @@ class ReconciliationFinding(models.Model):
     found_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
+    history = HistoricalRecords(excluded_fields=["last_seen_at"])
 
     class Meta:
         ordering = ["-found_at"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit_app.actions import Action
 from microsoft_cloud.bap import dlp_coverage
+from provisioning_app.steps import environments
 from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof
 
 
@@ -11,9 +12,11 @@ def perform(context: Context) -> Done:
     """Prove that a required data policy, or any when none is named, applies to the environment.
 
     Raises:
+        StepFailedError: the environment does not exist any more.
         AttemptFailedError: none does; an administrator has to extend one, the gap is retried until then.
     """
-    covering = dlp_coverage(context.run.environment_id, context.cloud.bap.dlp_policies())
+    environment = environments.read(context)  # a policy for all environments covers also one that is gone
+    covering = dlp_coverage(environment.id, context.cloud.bap.dlp_policies())
     names = sorted(policy.display_name for policy in covering)
     required = context.baseline.required_dlp_policy
     if not names or (required and required not in names):

@@ -7,10 +7,10 @@ from typing import Any
 from django.conf import settings
 
 from audit_app.actions import Action
-from microsoft_cloud.errors import ConflictError, ConflictKind, GroupError, NotFoundError, PermanentError
+from microsoft_cloud.errors import ConflictError, ConflictKind, GroupError, GroupProblem, NotFoundError, PermanentError
 from provisioning_app.choices import RemoteState
 from provisioning_app.steps import environment_group
-from provisioning_app.steps.outcome import Context, Done, Entry, Proof, StepFailedError
+from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, StepFailedError
 from requests_app.choices import LOCATION, Region
 from requests_app.policies.naming import domain_name
 
@@ -40,13 +40,15 @@ def security_group(context: Context) -> Proof:
     """Return the proof that the security group exists.
 
     Raises:
-        StepFailedError: SecurityGroupNotFound; retry once the group exists.
+        AttemptFailedError: SecurityGroupNotFound: it is missing, or Entra has not replicated it everywhere yet.
+        StepFailedError: it is no group that can guard an environment.
     """
     wanted = context.request.security_group_id
     try:
         group = context.cloud.graph.group(wanted)
     except GroupError as error:
-        raise StepFailedError(
+        failure = AttemptFailedError if error.kind == GroupProblem.NOT_FOUND else StepFailedError
+        raise failure(
             f"SecurityGroupNotFound: {context.request.security_group_name or wanted} cannot be used: {error} "
             "Retry once it exists."
         ) from error

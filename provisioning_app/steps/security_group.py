@@ -12,8 +12,7 @@ def perform(context: Context) -> Done | Wait:
     """Verify the binding, bind when it differs, and read it back.
 
     Raises:
-        StepFailedError: SecurityGroupNotFound: the group was deleted meanwhile.
-        AttemptFailedError: the binding did not read back.
+        AttemptFailedError: SecurityGroupNotFound: the group was deleted meanwhile; or the binding did not read back.
     """
     if wait := still_running(context, context.cloud.bap.operation, "security group"):
         return wait

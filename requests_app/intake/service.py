@@ -89,7 +89,7 @@ def receive(payload: bytes | Mapping[str, Any], *, by: Caller | None) -> Receive
     if known := _known(delivery, requester.tenant_id):
         return known
     try:
-        directory = _checked(delivery.payload, requester)
+        directory = _checked(delivery, requester)
     except InvalidInputError:
         if known := _known(delivery, requester.tenant_id):
             return known  # the same payload, delivered at the same time, was stored meanwhile
@@ -118,44 +118,48 @@ def _requester(delivery: _Delivery) -> User:
     return requester
 
 
-def _nobody(payload: Payload, reason: str) -> InvalidInputError:
+def _nobody(payload: Payload, reason: str, changed: Mapping[str, str] | None = None) -> InvalidInputError:
     """Return the error for a requester who cannot be one, with what can be said about the payload all the same."""
-    problems = dict(field_problems(unsaved(**payload.request_fields())))
+    problems = dict(field_problems(unsaved(**payload.request_fields()))) | dict(changed or {})
     return InvalidInputError(_in_order(payload, {"upn": reason, **problems}))
 
 
 def _known(delivery: _Delivery, tenant_id: UUID | None) -> Received | None:
-    """Return what this payload made before.
+    """Return what this payload made before."""
+    receipt = _receipt(delivery, tenant_id)
+    return Received(receipt.request, created=False) if receipt and receipt.digest == delivery.digest else None
 
-    Raises:
-        InvalidInputError: its id came before with other content.
-    """
-    external_id = delivery.payload.values.get("external_id", "")
-    receipts = IntakeReceipt.objects.select_related("request").filter(tenant=tenant_id)
-    receipt = receipts.filter(external_id=external_id).first()
-    if receipt is None:
-        return None
-    if receipt.digest == delivery.digest:
-        return Received(receipt.request, created=False)
+
+def _changed(delivery: _Delivery, tenant_id: UUID | None) -> dict[str, str]:
+    """Return the problem of a payload whose id came before with other content."""
+    receipt = _receipt(delivery, tenant_id)
+    if receipt is None or receipt.digest == delivery.digest:
+        return {}
     changed = f"was received before with other content, as {receipt.request}; send a change under a new requestId."
-    raise InvalidInputError(_in_order(delivery.payload, {"external_id": changed}))
+    return {"external_id": changed}
 
 
-def _checked(payload: Payload, requester: User) -> Directory:
+def _receipt(delivery: _Delivery, tenant_id: UUID | None) -> IntakeReceipt | None:
+    receipts = IntakeReceipt.objects.select_related("request").filter(tenant=tenant_id)
+    return receipts.filter(external_id=delivery.payload.values.get("external_id", "")).first()
+
+
+def _checked(delivery: _Delivery, requester: User) -> Directory:
     """Return what the directory says about the group.
 
     Raises:
         InvalidInputError: the problems of the payload together with those of the request it would make.
     """
+    payload, changed = delivery.payload, _changed(delivery, requester.tenant_id)
     if reason := creation_refusal(requester):
-        raise _nobody(payload, reason)
+        raise _nobody(payload, reason, changed)
     draft = new_draft(by=requester, **payload.request_fields())
     directory, refused = Directory(), {}
     try:
         directory = look_up(draft)
     except InvalidInputError as error:
         refused = dict(error.problems)
-    problems = dict(submission_problems(draft, settings_of(draft.tenant), directory)) | refused
+    problems = dict(submission_problems(draft, settings_of(draft.tenant), directory)) | refused | changed
     if in_order := _in_order(payload, problems):
         raise InvalidInputError(in_order)
     return directory
@@ -167,6 +171,8 @@ def _store(delivery: _Delivery, requester: User, directory: Directory) -> Receiv
     tenant = Tenant.objects.select_for_update(no_key=True).get(users=requester)
     if known := _known(delivery, tenant.pk):
         return known
+    if changed := _changed(delivery, tenant.pk):
+        raise InvalidInputError(list(changed.items()))
     payload = delivery.payload
     draft = create_draft(by=requester, **payload.request_fields())
     differences = dict(_differences(payload, draft, directory))

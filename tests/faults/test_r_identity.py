@@ -112,11 +112,21 @@ def test_r17_a_security_group_that_is_missing_stops_the_run_before_anything_exis
     assert failed(request)
     assert "SecurityGroupNotFound" in request.failure_reason
     assert (world.environments, held_slots(world)) == ([], 0)
+    assert complaints(request, Action.PREFLIGHT_CHECKED).count() == 3
 
     let_pass(world, minutes=3)
     world.simulator.control("DELETE", "/faults")
 
     assert completed(world, retried(world, request, "The group was created."))
+
+
+def test_r17_a_security_group_that_is_not_replicated_yet_stops_nothing(world):
+    world.fault(**READ_GROUP, **MISSING_GROUP, count=2)
+
+    request = world.provision()
+
+    assert completed(world, request)
+    assert (request.runs.count(), complaints(request, Action.PREFLIGHT_CHECKED).count()) == (1, 2)
 
 
 def test_r18_what_is_no_security_group_of_the_tenant_is_refused_before_anybody_approves(make_world):

@@ -163,6 +163,21 @@ def test_w09_after_six_hours_without_a_worker_the_oldest_go_first_within_the_lim
     assert {run.status for run in runs} == {RunStatus.COMPLETED}
 
 
+def test_w09_runs_that_failed_together_are_not_tried_again_at_one_moment(make_world):
+    world = make_world()
+    world.fault(host="bap", method="GET", path=r"/tenant\?", status=500, count=0)
+    for _ in range(3):
+        world.approved(Zone.ZONE_1)
+    services.dispatch(world.people.tenant.pk)
+
+    for run_id in services.due_runs():
+        services.advance(run_id)
+
+    waits = [(run.next_at - world.clock.at).total_seconds() for run in ProvisioningRun.objects.filter(step_attempt=2)]
+    assert len(set(waits)) == len(waits) >= 2
+    assert all(4.5 <= seconds <= 5.5 for seconds in waits)
+
+
 def test_w10_an_answer_of_fifty_megabytes_fails_its_own_run_only(world):
     world.fault(host="bap", path="/locations", padding_mb=50)
 

@@ -33,11 +33,53 @@ def fail(people, error, times=1):
 
 def test_one_answer_that_is_an_error_opens_nothing_and_three_do(people, clock):
     fail(people, BROKEN, 2)
-    assert breaker.admit(people.tenant.pk) == breaker.Permit()
+    assert breaker.admit(people.tenant.pk).until is None
 
     fail(people, BROKEN)
 
     assert breaker.admit(people.tenant.pk).until == clock.at + timedelta(seconds=30)
+
+
+def test_failures_with_an_answer_of_the_service_in_between_open_nothing(people):
+    for _ in range(5):
+        fail(people, BROKEN, 2)
+        breaker.answered(breaker.admit(people.tenant.pk), {"bap"})
+
+    assert not breaker.is_open(people.tenant.pk)
+
+
+def test_an_answer_of_another_service_ends_no_row_of_failures(people):
+    for _ in range(3):
+        fail(people, BROKEN)
+        breaker.answered(breaker.admit(people.tenant.pk), {"graph"})
+
+    assert breaker.is_open(people.tenant.pk)
+
+
+def test_a_service_that_answers_again_has_three_failures_to_go_once_more(people, clock):
+    fail(people, BROKEN, 3)
+    clock.advance(seconds=30)
+    breaker.answered(breaker.admit(people.tenant.pk), {"bap"})
+
+    fail(people, BROKEN, 2)
+
+    assert not breaker.is_open(people.tenant.pk)
+
+
+def test_answers_while_nothing_has_failed_write_nothing(people, django_assert_num_queries):
+    permit = breaker.admit(people.tenant.pk)
+
+    with django_assert_num_queries(0):
+        breaker.answered(permit, {"bap", "graph"})
+
+
+def test_a_run_with_an_error_now_and_then_opens_nothing(world):
+    for path in ("/tenant", "/environmentGroups", "policies"):
+        world.fault(host="bap", method="GET", path=path, status=500, count=3)
+
+    assert world.provision(Zone.ZONE_2).state == State.COMPLETED
+
+    assert not entries(world, Action.CIRCUIT_OPENED).exists()
 
 
 def test_failures_far_apart_open_nothing(people, clock):
@@ -78,7 +120,7 @@ def test_after_the_pause_one_run_tries_and_the_others_wait(people, clock):
     assert first.tried
     assert first.until is None
     assert second.until == clock.at + timedelta(seconds=30)
-    breaker.answered(first)
+    breaker.answered(first, {"bap"})
     assert breaker.admit(people.tenant.pk) == breaker.Permit()
 
 
@@ -98,7 +140,7 @@ def test_opening_and_closing_are_logged_once_each(clock, people):
     for _ in range(3):
         fail(people, DOWN)
         clock.advance(minutes=5)
-    breaker.answered(breaker.admit(people.tenant.pk))
+    breaker.answered(breaker.admit(people.tenant.pk), {"bap"})
 
     opened, closed = ProvisioningLog.objects.filter(action__in=(Action.CIRCUIT_OPENED, Action.CIRCUIT_CLOSED)).order_by(
         "sequence"

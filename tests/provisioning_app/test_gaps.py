@@ -8,11 +8,13 @@ import pytest
 
 from audit_app.actions import Action
 from audit_app.verify import verify_log
-from provisioning_app import services
+from provisioning_app import gaps, services
 from provisioning_app.models import Gap
 from provisioning_app.plan import PLANS, step
+from provisioning_app.progress import Standing, progress_of
 from provisioning_app.steps.outcome import Done
 from requests_app.choices import State
+from tests.provisioning_app.reconciling import calls, reconcile_now, vanish
 
 GROUP = {"host": "power_platform", "method": "POST", "path": "addEnvironment", "status": 500, "count": 0}
 POLICIES = {"host": "bap", "method": "GET", "path": "/policies", "status": 500, "count": 0}
@@ -92,3 +94,36 @@ def test_gaps_of_a_halted_tenant_wait_until_it_is_resumed(world, completed):
 
     services.resume(world.people.tenant.pk, by=world.people.operator, reason="A new secret is in the vault.")
     assert sweep(world) >= 1
+
+
+def test_gaps_of_an_environment_that_is_gone_are_closed_with_the_reason_and_tried_no_more(world, completed):
+    world.simulator.control("DELETE", "/faults")
+    environment = completed.environments.get()
+    vanish(world, environment.environment_id)
+    assert step(1, "dlp").key in completed.gaps.filter(closed_at=None).values_list("step", flat=True)
+
+    reconcile_now()
+
+    assert not completed.gaps.filter(closed_at=None).exists()
+    entries = completed.log_entries.filter(action=Action.GAP_CLOSED)
+    assert [entry.action_details["reason"] for entry in entries] == [gaps.GONE] * 2
+    before = len(calls(world))
+    assert sweep(world) == 0
+    assert len(calls(world)) == before
+    environment.refresh_from_db()
+    assert environment.governed_at is None
+    lines = progress_of(completed, completed.runs.get()).lines
+    assert [line.note for line in lines if line.standing == Standing.NEVER] == [gaps.GONE] * 2
+    assert verify_log().ok
+
+
+def test_no_data_policy_is_said_to_cover_an_environment_that_is_gone(world, completed):
+    world.simulator.control("DELETE", "/faults")
+    vanish(world, completed.environments.get().environment_id)
+
+    assert sweep(world) == 0
+
+    gap = completed.gaps.get(step="dlp")
+    assert (gap.closed_at, gap.attempts) == (None, 1)
+    assert "no longer exists" in gap.reason
+    assert "no longer exists" in gap.history.first().reason

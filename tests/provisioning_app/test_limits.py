@@ -15,6 +15,7 @@ from provisioning_app.choices import RunStatus
 from provisioning_app.models import ProvisioningRun
 from requests_app.choices import State, Zone
 from tests.factories import make_people, make_request
+from tests.provisioning_app.reconciling import failed_at_managed, let_pass
 
 
 def running(world):
@@ -81,6 +82,30 @@ def test_a_retry_of_an_existing_environment_uses_no_creation_of_the_day(make_wor
     request.refresh_from_db()
     assert request.state == State.COMPLETED, request.failure_reason
     assert [run.attempt for run in request.runs.order_by("attempt")] == [1, 2]
+
+
+def test_a_retry_that_needs_no_creation_does_not_wait_behind_one_that_does_until_midnight(make_world):
+    world = make_world(creations_per_day=1)
+    world.fault(method="GET", path="/locations", status=400, body={"error": {"code": "InvalidRequestContent"}}, count=1)
+    absent = world.provision(Zone.ZONE_2)
+    existing = failed_at_managed(world)
+    world.simulator.control("DELETE", "/faults")
+    assert absent.state == State.FAILED
+    assert not absent.runs.get().environment_id
+
+    for request in (absent, existing):
+        services.retry(request.pk, by=world.people.operator, reason="The platform was mended.")
+        let_pass(world, seconds=1)
+    world.run_until_settled(stop=lambda: existing.runs.latest("attempt").status == RunStatus.COMPLETED, hours=0.2)
+
+    assert [each.runs.latest("attempt").status for each in (absent, existing)] == [
+        RunStatus.QUEUED,
+        RunStatus.COMPLETED,
+    ]
+    let_pass(world, hours=24)
+    world.run_until_settled()
+    absent.refresh_from_db()
+    assert absent.state == State.COMPLETED, absent.failure_reason
 
 
 @pytest.mark.parametrize("approvals", [3])

@@ -17,6 +17,7 @@ from provisioning_app.models import Environment, ReconciliationFinding, Slot
 from requests_app.choices import State, Zone
 from tests.provisioning_app.reconciling import (
     SLOW_CREATION,
+    failed_at_managed,
     findings_of,
     let_pass,
     make_environment,
@@ -74,6 +75,8 @@ def test_a_quarantined_orphan_that_was_deleted_leaves_the_list(world):
     assert Environment.objects.get(environment_id=stray).status == EnvironmentStatus.DELETED
     (finding,) = findings_of(world, FindingKind.ORPHAN_ENVIRONMENT)
     assert finding.resolved_at is not None
+    history = finding.history.order_by("history_date", "history_id")
+    assert {was.resolved_at for was in history} == {None, finding.resolved_at}
     assert findings_of(world, FindingKind.ENVIRONMENT_VANISHED) == []
 
 
@@ -260,6 +263,34 @@ def test_an_operation_of_our_principal_outside_every_run_is_found_once(one_clock
     services.resolve_finding(finding.pk, by=one_clock.people.operator, reason="A rehearsal.")
     reconcile_now()
     assert len(findings_of(one_clock, FindingKind.UNEXPLAINED_OPERATION)) == 1
+
+
+@pytest.mark.simulated
+def test_an_operation_of_our_principal_on_a_quarantined_orphan_is_found_and_its_creation_is_not_found_twice(one_clock):
+    stray = make_environment(one_clock)
+    reconcile_now()
+    assert findings_of(one_clock, FindingKind.UNEXPLAINED_OPERATION) == []
+    our_cloud(one_clock).bap.patch_environment(stray, description="Somebody used our credential")
+
+    let_pass(one_clock, minutes=5)
+    reconcile_now()
+
+    (finding,) = findings_of(one_clock, FindingKind.UNEXPLAINED_OPERATION)
+    assert (finding.environment_id, finding.request) == (stray, None)
+    assert "started Edit" in finding.detail
+
+
+@pytest.mark.simulated
+def test_what_was_done_on_an_orphan_while_its_requests_run_was_at_work_is_explained(one_clock):
+    request = failed_at_managed(one_clock)
+    tag = f"elm:request={request.pk}"
+    twin = make_environment(one_clock, description=tag)
+    our_cloud(one_clock).bap.patch_environment(twin, description=f"{tag} by the run")
+
+    reconcile_now()
+
+    assert Environment.objects.get(environment_id=twin).status == EnvironmentStatus.QUARANTINED
+    assert findings_of(one_clock, FindingKind.UNEXPLAINED_OPERATION) == []
 
 
 @pytest.mark.simulated

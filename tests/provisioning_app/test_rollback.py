@@ -119,6 +119,11 @@ def test_a_rollback_deletes_with_the_second_credential_and_is_logged(world, dele
 
     rollback.refresh_from_db()
     assert (rollback.status, rollback.attempts) == (RollbackStatus.COMPLETED, 1)
+    assert set(rollback.history.values_list("status", flat=True)) == {
+        RollbackStatus.INITIATED,
+        RollbackStatus.DELETING,
+        RollbackStatus.COMPLETED,
+    }
     assert [environment for environment in world.environments if environment["life"] == "Ready"] == []
     assert deletable.environments.get().status == EnvironmentStatus.DELETED
     assert actions(deletable)[-2:] == [Action.ROLLBACK_INITIATED, Action.ROLLBACK_COMPLETED]

@@ -61,6 +61,8 @@ def test_a_secret_is_added_stored_proved_and_only_then_the_old_one_is_revoked_an
     assert before(calls, f"PUT secrets/{NEXT}", "BusinessAppPlatform/tenant")
     assert before(calls, "environmentGroups", "PUT secrets/ELM-ServicePrincipal-Secret?")
     assert before(calls, "locations", "removePassword")
+    assert before(calls, "GET environmentmanagement/environmentGroups/", "removePassword")
+    assert before(calls, "v1.0/groups", "removePassword")
     assert before(calls, "PUT secrets/ELM-ServicePrincipal-Secret?", "removePassword")
     assert {proof["setting"] for proof in row.proof} == {
         "Key Vault",
@@ -68,6 +70,8 @@ def test_a_secret_is_added_stored_proved_and_only_then_the_old_one_is_revoked_an
         "management application",
         "locations",
         "environment groups",
+        "Power Platform API",
+        "directory",
     }
 
     identity, stored = rotating.identity(), rotating.stored()
@@ -181,6 +185,19 @@ def test_a_new_secret_that_entra_does_not_accept_everywhere_yet_is_waited_for(ro
 
 
 @pytest.mark.simulated
+def test_a_new_secret_that_the_power_platform_api_refuses_does_not_replace_the_old_one(rotating):
+    (old,) = rotating.key_ids()
+    refusal = {"status": 403, "body": {"error": {"code": "Forbidden"}}, "count": 0}
+    rotating.world.fault(host="power_platform", method="GET", path="environmentGroups/", **refusal)
+
+    row = rotating.rotate()
+
+    assert row.stage == Stage.STAGED
+    assert "environmentGroups" in row.error
+    assert old in rotating.key_ids()
+    assert rotating.identity().key_id != row.key_id
+
+
 def test_a_new_certificate_that_entra_does_not_accept_everywhere_yet_is_waited_for(rotating):
     timing = {"tenant": str(rotating.world.tenant_id), "certificate_propagation_seconds": 60}
     rotating.world.simulator.control("POST", "/timing", timing)

@@ -449,9 +449,26 @@ def test_it_is_known_even_when_its_requester_has_left_or_it_is_withdrawn(people:
 def test_another_content_under_a_known_id_is_refused(people: People) -> None:
     payload = payload_of(people)
     number = take(payload).request.request_number
-    problems = problems_of(changed(payload, businessContext__purpose="Something quite different, and longer."))
+    problems = problems_of(changed(payload, environment__name="FIN-Another-DEV"))
     assert set(problems) == {"$.requestId"}
     assert number in problems["$.requestId"]
+
+
+def test_another_content_under_a_known_id_is_told_every_other_problem_as_well(world: World) -> None:
+    payload = payload_of(world.people)
+    take(payload)
+    other = payload_of(world.people, 2, requestId=payload["requestId"], access__securityGroupName="SG-Nobody")
+    problems = problems_of(changed(other, environment__region="moon", environment__name=payload["environment"]["name"]))
+    assert "already used" in problems.pop("$.environment.name")
+    assert set(problems) == {"$.requestId", "$.environment.region", "$.access.securityGroupName"}
+
+
+def test_another_content_under_a_known_id_of_somebody_who_may_not_ask_any_more_is_told_both(people: People) -> None:
+    payload = payload_of(people)
+    take(payload)
+    people.requester.groups.clear()
+    problems = problems_of(changed(payload, environment__name="FIN-Another-DEV"))
+    assert set(problems) == {"$.requestId", "$.requester.upn"}
 
 
 def test_two_tenants_may_use_the_same_id(people: People) -> None:
