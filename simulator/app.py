@@ -15,7 +15,7 @@ from typing import Any
 import trustme
 from aiohttp import web
 
-from simulator import arm, bap, blob, control, dataverse, entra, graph, key_vault, power_platform
+from simulator import advisor, arm, bap, blob, control, dataverse, entra, graph, key_vault, power_platform
 from simulator.calls import Service
 from simulator.front import Front
 from simulator.world import Origins, World
@@ -31,6 +31,7 @@ _SERVICES: Mapping[str, Service] = {
     "dataverse": dataverse.SERVICE,
     "control": control.SERVICE,
     "arm": arm.SERVICE,
+    "advisor": advisor.SERVICE,
 }
 _ENDPOINTS = ("login", "bap", "power_platform", "graph", "key_vault", "blob")
 _BODY_LIMIT = 64 * 1024 * 1024

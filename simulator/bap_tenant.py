@@ -11,6 +11,7 @@ from simulator.environment import Environment, Organization
 from simulator.operations import BAP
 
 routes = Routes()
+_ENTERPRISE_POLICIES = frozenset({"NetworkInjection", "Encryption", "Identity"})
 _POLICIES = "/providers/PowerPlatform.Governance/v2/policies"
 
 
@@ -172,13 +173,25 @@ def modify_role_assignments(call: Call) -> Reply:
     return json_reply(200, {"add": [{"roleAssignment": item, "httpStatus": "Created"} for item in added]})
 
 
-@routes.on("POST", f"{BAP}/environments/{{env}}/enterprisePolicies/{{kind}}/link")
+@routes.on("POST", *(f"{BAP}/environments/{{env}}/enterprisePolicies/{{kind}}/{verb}" for verb in ("link", "unlink")))
 def link_policy(call: Call) -> Reply:
-    """Link an enterprise policy (contract §12)."""
+    """Link an enterprise policy, or unlink the one that is linked (contract §12)."""
     environment = bap_environments.find(call)
+    kind, policy = call.parameters["kind"], call.json_object().get("systemId")
+    if kind not in _ENTERPRISE_POLICIES or not policy:
+        raise Refused(400, "InvalidRequestContent", "A kind of enterprise policy and its systemId are required.")
     lifecycle.require_idle(call, environment)
-    operation = lifecycle.start(call, environment, "Link", lambda: None)
-    return bap_environments.accepted(call, operation)
+    verb = "Unlink" if call.path.lower().rstrip("/").endswith("/unlink") else "Link"
+    if verb == "Unlink" and environment.enterprise_policies.get(kind) != policy:
+        raise Refused(404, "EnterprisePolicyNotFound", f"The environment is not linked to '{policy}'.")
+
+    def settle() -> None:
+        if verb == "Link":
+            environment.enterprise_policies[kind] = str(policy)
+        else:
+            environment.enterprise_policies.pop(kind, None)
+
+    return bap_environments.accepted(call, lifecycle.start(call, environment, verb, settle))
 
 
 @routes.on("GET", _POLICIES)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from math import ceil
 from urllib.parse import urlencode
 
 from simulator import dataverse_writes as writes
@@ -12,6 +13,7 @@ from simulator.environment import Environment, Organization, Row, within
 from simulator.organization import TEAM_ROLES, USER_ROLES
 
 NOT_A_MEMBER = "0x80072560"
+TOO_MANY = "0x80072322"
 _PREFIX = re.compile(r"^/(?P<domain>[^/]+)/api/data/v9\.\d(?P<rest>/.*)$")
 _RESOURCE = re.compile(r"^/(?P<set>\w+)(?:\((?P<key>[^)]*)\))?(?:/(?P<navigation>\w+))?(?P<reference>/\$ref)?/?$")
 _EXPAND = re.compile(r"(?P<name>\w+)(?:\(\$select=(?P<select>[\w,]+)\))?")
@@ -44,10 +46,31 @@ def _admit(call: Call) -> None:
             )
         raise Refused(403, NOT_A_MEMBER, "The user is not a member of the organization.")
     _me(call, target)
+    _require_allowance(call, target)
+
+
+def _require_allowance(call: Call, target: _Target) -> None:
+    """Refuse a user who has asked too often in a sliding window; what is refused does not count (contract §3.4)."""
+    limit = call.world.timing_of(target.tenant.id).dataverse_requests
+    who, now = (target.organization.id, call.caller.object_id), call.world.clock.now()
+    wait = call.world.protection.wait(who, limit, now)
+    if wait:
+        message = f"Number of requests exceeded the limit of {limit} over time window of 300 seconds."
+        raise Refused(429, TOO_MANY, message, headers={"Retry-After": f"{ceil(wait.total_seconds())}"})
+    call.world.protection.count(who, now)
 
 
 def _dispatch(call: Call) -> Reply:
     target = _target(call)
+    reply = _answer(call, target)
+    limit = call.world.timing_of(target.tenant.id).dataverse_requests
+    if limit is not None:
+        left = limit - call.world.protection.used((target.organization.id, call.caller.object_id))
+        reply.headers["x-ms-ratelimit-burst-remaining-xrm-requests"] = str(left)
+    return reply
+
+
+def _answer(call: Call, target: _Target) -> Reply:
     if target.rest.rstrip("/") in ("/WhoAmI", "/WhoAmI()"):
         return _who_am_i(call, target)
     if target.rest.startswith(("/RetrieveSettingList", "/SaveSettingValue")):

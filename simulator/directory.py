@@ -169,6 +169,7 @@ class Tenant:
     key_vault_officers: set[str] | None = None
     containers: dict[str, Container] = field(default_factory=lambda: {"evidence": Container()})
     role_assignments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    billing_policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     capacity_gb: float = 500
     allow_developer: bool = False

@@ -55,7 +55,10 @@ class Environment:
     disaster_recovery: str | None = None
     update_cadence: str = "Frequent"
     background_operations: str = "Enabled"
+    failed_over: bool = False
     billing_policy: str | None = None
+    enterprise_policies: dict[str, str] = field(default_factory=dict)  # kind → system id
+    toggles: dict[str, Any] = field(default_factory=dict)  # over the settings of contract §11.6
     flags: dict[str, bool] = field(default_factory=dict)
     used_by: dict[str, str] | None = None
     backups: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -96,6 +99,7 @@ class View:
     ongoing: Operation | None
     instance_url: str
     bap_origin: str
+    advisor_origin: str
 
 
 def as_document(environment: Environment, view: View, expand: str = "") -> dict[str, Any]:
@@ -226,7 +230,7 @@ def _runtime_endpoints(environment: Environment, view: View) -> dict[str, str]:
     return {
         "microsoft.BusinessAppPlatform": view.bap_origin,
         "microsoft.PowerApps": f"https://{environment.location}.api.powerapps.com",
-        "microsoft.PowerAppsAdvisor": f"https://{environment.location}.api.advisor.powerapps.com",
+        "microsoft.PowerAppsAdvisor": view.advisor_origin,
         "microsoft.Flow": f"https://{environment.location}.api.flow.microsoft.com",
     }
 

@@ -13,6 +13,8 @@ from simulator.environment import Environment, Organization
 from simulator.operations import Operation
 
 _DOMAIN = re.compile(r"^[A-Za-z][A-Za-z0-9-]{0,31}$")
+_DEVELOPER_ENVIRONMENTS = 3
+_THERE = frozenset({"Creating", "Ready", "Deleting"})
 _CREATABLE = frozenset({"Sandbox", "Production", "Trial", "Developer"})
 
 
@@ -173,6 +175,23 @@ def _check_basics(call: Call, tenant: Tenant, wish: Wish) -> None:
         raise Refused(403, "Forbidden", "Trial environments cannot be created by a service principal.")
     if wish.used_by and not tenant.user(wish.used_by.get("id", "")):
         raise Refused(400, "UsedByInvalidInRequest", "The 'usedBy' of the request does not name a user of this tenant.")
+    if wish.sku == "Developer":
+        _require_room_for_developer(call, wish)
+
+
+def _require_room_for_developer(call: Call, wish: Wish) -> None:
+    """Refuse a person's fourth Developer environment (contract §16); a service principal is no person."""
+    owner = (wish.used_by or {}).get("id") or (call.caller.object_id if call.caller.is_user else "")
+    theirs = [
+        environment
+        for environment in call.world.environments.values()
+        if environment.tenant_id == call.caller.tenant_id
+        and (environment.sku, environment.life in _THERE) == ("Developer", True)
+        and (environment.used_by or environment.created_by).get("id") == owner
+    ]
+    if owner and len(theirs) >= _DEVELOPER_ENVIRONMENTS:
+        message = f"The user '{owner}' has reached the limit of {_DEVELOPER_ENVIRONMENTS} developer environments."
+        raise Refused(403, "Forbidden", message)
 
 
 def _parent_group(tenant: Tenant, group_id: str | None) -> str | None:

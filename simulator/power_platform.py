@@ -1,6 +1,11 @@
 """The Power Platform API: who may enter, how it answers, and the tables it is made of (contract §11)."""
 
-from simulator import power_platform_environments, power_platform_groups, power_platform_tenant
+from simulator import (
+    power_platform_continuity,
+    power_platform_environments,
+    power_platform_groups,
+    power_platform_tenant,
+)
 from simulator.calls import Call, Refused, Reply, Routes, Service, json_reply, nested_error, require_audience
 
 AUDIENCE = "https://api.powerplatform.com"
@@ -32,7 +37,12 @@ def _render(refused: Refused, call: Call) -> Reply:
 
 
 _routes = Routes()
-for _module in (power_platform_environments, power_platform_groups, power_platform_tenant):
+for _module in (
+    power_platform_continuity,
+    power_platform_environments,
+    power_platform_groups,
+    power_platform_tenant,
+):
     _routes.include(_module.routes)
 
 SERVICE = Service("power_platform", _routes, _admit, _render)

@@ -92,7 +92,7 @@ def create(call: Call) -> Reply:
     body = call.json_object()
     linked, macro = body.get("linkedEnvironmentMetadata") or {}, body.get("macroRegion")
     if bool(body.get("location")) == bool(macro):
-        raise _invalid("location", "Exactly one of location and macroRegion is required.")
+        raise invalid("location", "Exactly one of location and macroRegion is required.")
     with_database = body.get("databaseType") == "CommonDataService"
     wish = Wish(
         location=str(body.get("location") or macro),
@@ -107,9 +107,22 @@ def create(call: Call) -> Reply:
         environment, operation = lifecycle.create(call, wish)
     except Refused as refused:
         if refused.code == "DomainNameAlreadyInUse":
-            raise _invalid("domainName", "Domain name is in use.", f"{linked['domainName']}1") from refused
+            raise invalid("domainName", "Domain name is in use.", f"{linked['domainName']}1") from refused
         raise
     return accepted(call, operation) if operation else json_reply(201, _document(call, environment))
+
+
+@routes.on("PATCH", "/provisioning/environments/{env}/link")
+def link(call: Call) -> Reply:
+    """Add Dataverse to an environment without it (contract §11.1)."""
+    environment, linked = find(call), call.json_object().get("linkedEnvironmentMetadata") or {}
+    lifecycle.require_idle(call, environment)
+    if environment.organization:
+        raise invalid("environmentId", "The environment already has a database.")
+    lifecycle.add_database(call, environment, linked | {"baseLanguage": linked.get("baseLanguageCode")})
+    environment.provisioning_database = True
+    ready = lifecycle.start(call, environment, "Provision", lambda: environment.become_ready(call.world.clock.now()))
+    return accepted(call, ready)
 
 
 @routes.on("DELETE", "/environments/{env}")
@@ -117,7 +130,7 @@ def delete(call: Call) -> Reply:
     """Delete, or only say whether it could be (contract §11.5)."""
     environment = find(call)
     if environment.is_default:
-        raise _invalid("environmentId", "The default environment cannot be deleted.")
+        raise invalid("environmentId", "The default environment cannot be deleted.")
     lifecycle.require_idle(call, environment)
     if call.query.get("ValidateOnly", "").lower() == "true":
         return Reply(200)
@@ -215,7 +228,7 @@ def overwrite(call: Call) -> Reply:
     call.parameters["env"] = str(body.get("sourceEnvironmentId") or target.id)
     source = find(call)
     if reason := _unfit(source, target):
-        raise _invalid("sourceEnvironmentId", reason)
+        raise invalid("sourceEnvironmentId", reason)
     lifecycle.require_idle(call, target)
     options = body.get("restoreOptions") or body.get("copyOptions") or {}
 
@@ -236,20 +249,6 @@ def reset(call: Call) -> Reply:
     return accepted(call, lifecycle.start(call, environment, "Reset", lambda: None))
 
 
-@routes.on("POST", "/environments/{env}/enableDisasterRecovery", "/environments/{env}/disableDisasterRecovery")
-def disaster_recovery(call: Call) -> Reply:
-    """Switch disaster recovery, for managed production only (contract §5.7)."""
-    environment = find(call)
-    if not (environment.is_managed and environment.sku == "Production"):
-        raise _invalid("environmentId", "Disaster recovery needs a managed production environment.")
-    lifecycle.require_idle(call, environment)
-    state = "Enabled" if "/enabledisaster" in call.path.lower() else "Disabled"
-    kind = state.removesuffix("d")
-    return accepted(
-        call, lifecycle.start(call, environment, kind, lambda: setattr(environment, "disaster_recovery", state))
-    )
-
-
 def _unfit(source: Environment, target: Environment) -> str:
     if target.sku != "Sandbox":
         return "The target environment must be a sandbox."
@@ -260,7 +259,8 @@ def _unfit(source: Environment, target: Environment) -> str:
     return ""
 
 
-def _invalid(name: str, message: str, suggested: str | None = None) -> Refused:
+def invalid(name: str, message: str, suggested: str | None = None) -> Refused:
+    """Return the ValidationResponse about one field (contract §11.3)."""
     fields = {name: {"errorMessages": [message]} | ({"suggestedValue": suggested} if suggested else {})}
     return Refused(400, "ValidationError", message, fieldErrors=fields)
 

@@ -83,9 +83,48 @@ def capacity(call: Call) -> Reply:
 
 
 @routes.on("GET", "/licensing/billingPolicies")
-def billing_policies(_call: Call) -> Reply:
-    """List pay-as-you-go policies: none."""
-    return json_reply(200, {"value": []})
+def billing_policies(call: Call) -> Reply:
+    """List pay-as-you-go policies."""
+    return json_reply(200, {"value": list(_tenant(call).billing_policies.values())})
+
+
+@routes.on("POST", "/licensing/billingPolicies")
+def create_billing_policy(call: Call) -> Reply:
+    """Create one; no service principal may (contract §12, §16)."""
+    if not call.caller.is_user:
+        raise Refused(403, "Forbidden", "A service principal cannot create a billing policy.")
+    body, policy_id = call.json_object(), str(uuid4())
+    policy = {
+        "id": policy_id,
+        "name": body.get("name") or "",
+        "location": body.get("location") or "",
+        "status": "Enabled",
+    }
+    _tenant(call).billing_policies[policy_id] = policy
+    return json_reply(201, policy)
+
+
+@routes.on(
+    "POST",
+    "/licensing/billingPolicies/{policy}/environments/add",
+    "/licensing/billingPolicies/{policy}/environments/remove",
+)
+def change_billed(call: Call) -> Reply:
+    """Bill environments to a policy, or not any more; an environment that is not there changes none of them."""
+    policy = call.parameters["policy"].lower()
+    if policy not in _tenant(call).billing_policies:
+        raise Refused(404, "BillingPolicyNotFound", f"The billing policy '{policy}' could not be found.")
+    named = [str(item) for item in call.json_object().get("environmentIds") or ()]
+    found = {item: call.world.environment(call.caller.tenant_id, item) for item in named}
+    if missing := [item for item, environment in found.items() if environment is None]:
+        raise Refused(404, "EnvironmentNotFound", f"The environment '{missing[0]}' could not be found.")
+    adds = call.path.lower().rstrip("/").endswith("/add")
+    for environment in filter(None, found.values()):
+        if adds:
+            environment.billing_policy = policy
+        elif environment.billing_policy == policy:
+            environment.billing_policy = None
+    return Reply(200)
 
 
 def _tenant(call: Call) -> Tenant:

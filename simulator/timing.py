@@ -24,6 +24,7 @@ class Timing:
     token_denials: int | None = 1  # AADSTS500011 for a fresh organization (E15)
     dataverse_denials: int | None = 2  # 401, then 403 from a fresh organization (E15)
     dataverse_seconds: float | None = 10
+    dataverse_requests: int | None = 6000  # of one user to one organization in five minutes (contract §3.4)
     retry_after: float = 1
     token_lifetime: float = 3599
     secret_propagation_seconds: float = 0  # until Entra accepts what Graph has added (contract §13)

@@ -12,6 +12,7 @@ from simulator.environment import Environment, View, within
 from simulator.faults import Faults
 from simulator.journal import Journal
 from simulator.operations import SYSTEM, Operation
+from simulator.protection import ServiceProtection
 from simulator.scenarios import Scenarios
 from simulator.sign_ins import SignIns
 from simulator.timing import Timing
@@ -32,6 +33,7 @@ class Origins:
     dataverse: str
     control: str
     arm: str
+    advisor: str = ""
 
 
 class World:
@@ -53,6 +55,7 @@ class World:
         self._operations_of: dict[str, list[Operation]] = defaultdict(list)  # by tenant
         self._named: dict[str, Environment] = {}  # domain name → who was last found under it
         self._aged_at: datetime | None = None
+        self.protection = ServiceProtection()
         self.touched = False  # whether a call may have changed something that is not kept yet
 
     # Tenants
@@ -147,7 +150,8 @@ class World:
             management = "NotSpecified"
         elif settling or ongoing:
             management = "Running"
-        return View(linked, management, ongoing, self.instance_url(environment), self.origins.bap_regional)
+        origins = self.origins
+        return View(linked, management, ongoing, self.instance_url(environment), origins.bap_regional, origins.advisor)
 
     def instance_url(self, environment: Environment) -> str:
         return f"{self.origins.dataverse}/{environment.organization.domain}/" if environment.organization else ""
