@@ -73,6 +73,7 @@ def test_answers_while_nothing_has_failed_write_nothing(people, django_assert_nu
         breaker.answered(permit, {"bap", "graph"})
 
 
+@pytest.mark.simulated
 def test_a_run_with_an_error_now_and_then_opens_nothing(world):
     for path in ("/tenant", "/environmentGroups", "policies"):
         world.fault(host="bap", method="GET", path=path, status=500, count=3)

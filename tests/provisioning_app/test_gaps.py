@@ -117,6 +117,7 @@ def test_gaps_of_an_environment_that_is_gone_are_closed_with_the_reason_and_trie
     assert verify_log().ok
 
 
+@pytest.mark.simulated
 def test_no_data_policy_is_said_to_cover_an_environment_that_is_gone(world, completed):
     world.simulator.control("DELETE", "/faults")
     vanish(world, completed.environments.get().environment_id)

@@ -70,6 +70,7 @@ def test_a_refusal_that_only_the_retry_of_a_gap_meets_halts_the_tenant_with_one_
     assert len([call for call in calls(world, "addEnvironment") if call["status"] == 403]) == 1
 
 
+@pytest.mark.simulated
 def test_a_refusal_that_only_the_reconciler_meets_halts_the_tenant_with_one_alert(make_world):
     world, healthy = make_world(), make_world()
     world.fault(host="bap", method="GET", path=r"scopes/admin/environments\?", **REFUSED)
@@ -81,6 +82,7 @@ def test_a_refusal_that_only_the_reconciler_meets_halts_the_tenant_with_one_aler
     assert not healthy.halted
 
 
+@pytest.mark.simulated
 def test_a_tenant_that_is_still_being_set_up_is_not_halted_by_the_reconciler(world):
     world.people.tenant.key_vault_url = ""
     world.people.tenant.save()
@@ -90,6 +92,7 @@ def test_a_tenant_that_is_still_being_set_up_is_not_halted_by_the_reconciler(wor
     assert not world.halted
 
 
+@pytest.mark.simulated
 def test_a_refusal_that_only_the_late_watch_meets_halts_the_tenant_with_one_alert(make_world):
     world = make_world(timing=SLOW_CREATION)
     assert world.provision().state == State.FAILED
@@ -102,6 +105,7 @@ def test_a_refusal_that_only_the_late_watch_meets_halts_the_tenant_with_one_aler
     assert halted_with_one_alert(world)
 
 
+@pytest.mark.simulated
 def test_a_refusal_that_only_an_attestation_meets_halts_the_tenant_with_one_alert(world):
     request = failed_at_managed(world)
     world.simulator.control("DELETE", "/faults")

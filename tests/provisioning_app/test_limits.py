@@ -84,6 +84,7 @@ def test_a_retry_of_an_existing_environment_uses_no_creation_of_the_day(make_wor
     assert [run.attempt for run in request.runs.order_by("attempt")] == [1, 2]
 
 
+@pytest.mark.simulated
 def test_a_retry_that_needs_no_creation_does_not_wait_behind_one_that_does_until_midnight(make_world):
     world = make_world(creations_per_day=1)
     world.fault(method="GET", path="/locations", status=400, body={"error": {"code": "InvalidRequestContent"}}, count=1)

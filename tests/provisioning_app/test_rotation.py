@@ -185,6 +185,7 @@ def test_a_new_secret_that_entra_does_not_accept_everywhere_yet_is_waited_for(ro
 
 
 @pytest.mark.simulated
+@pytest.mark.simulated
 def test_a_new_secret_that_the_power_platform_api_refuses_does_not_replace_the_old_one(rotating):
     (old,) = rotating.key_ids()
     refusal = {"status": 403, "body": {"error": {"code": "Forbidden"}}, "count": 0}

@@ -63,13 +63,13 @@ def test_the_ready_file_names_every_address(launch):
     process, own = launch()
     assert own.ready["pid"] == process.pid
     assert set(own.ready["endpoints"]) == {"login", "bap", "power_platform", "graph", "key_vault", "blob"}
-    assert len(set(own.ready["trusted_hosts"])) == 10
+    assert len(set(own.ready["trusted_hosts"])) == 11
     assert Path(own.ready["ca"]).is_absolute()
     assert process.stdout.readline().strip() == own.ready["control"]
 
 
 def test_ports_follow_each_other_and_the_ca_goes_where_it_is_told(launch, tmp_path):
-    port = free_block(10)
+    port = free_block(11)
     _, own = launch("--port", port, "--state-dir", tmp_path / "state")
     assert own.endpoints["login"] == f"https://localhost:{port}"
     assert own.ready["control"] == f"https://localhost:{port + 8}"
