@@ -42,9 +42,12 @@ def eligible_people(gate: Gate, stage: Stage | None) -> list[User]:
 
 
 def expected_deciders(gate: Gate, stage: Stage | None) -> list[User]:
-    """Return who is asked to decide: the person a stage is assigned to and their delegates, else everyone who may."""
+    """Return who is asked to decide: the person a stage is assigned to and their delegates, else everyone who may.
+
+    ``stages_asking`` says the same the other way round.
+    """
     people = eligible_people(gate, stage)
-    if stage is None or stage.assigned_to not in people:
+    if stage is None or stage.escalated_at or stage.assigned_to not in people:
         return people  # also of somebody who lost the role, until their stage is handed on
     lent = Delegation.objects.active_at(clock.now()).filter(delegator=stage.assigned_to)
     delegates = set(lent.values_list("delegate", flat=True))
@@ -81,21 +84,23 @@ def refusals_for(user: User, open_at: Mapping[Gate, Stage | None]) -> dict[UUID,
     }
 
 
-def stages_asking(user: User) -> QuerySet[Stage]:
-    """Return the open stages that wait for this very person: they may decide, and it is theirs, nobody's or escalated.
+def stages_asking(user: User, scope: Scope) -> QuerySet[Stage]:
+    """Return the open stages that wait for this very person: they may decide, and they are asked.
 
-    It is ``refusal`` as a filter for the database, so that one page of many is read; what is decided asks ``refusal``.
+    Asked is whom a stage is assigned to and who stands in for them; anybody once it is nobody's, or escalated. It is
+    ``refusal`` as a filter for the database, so that one page of many is read; what is decided asks ``refusal``.
     """
     if not user.is_active or user.is_service_principal:
         return Stage.objects.none()
-    scope, parties = scope_of(user), GateParty.objects.filter(gate=OuterRef("gate"))
-    lenders = [loan.delegation.delegator.person_key for loan in scope.loans]
-    takes_part = Q(person_key=user.person_key) | Q(person_key__in=lenders, part__in=ASKED_FOR_IT)
+    parties = GateParty.objects.filter(gate=OuterRef("gate"))
+    lenders = [loan.delegation.delegator for loan in scope.loans]
+    keys = [lender.person_key for lender in lenders]
+    takes_part = Q(person_key=user.person_key) | Q(person_key__in=keys, part__in=ASKED_FOR_IT)
     is_able = _reached(scope.own)
     for loan in scope.loans:
         has_acted = Exists(parties.filter(person_key=loan.delegation.delegator.person_key))
         is_able |= _reached(loan.reach) & Q(~has_acted)
-    is_asked = Q(assigned_to=None) | Q(assigned_to=user) | Q(escalated_at__isnull=False)
+    is_asked = Q(assigned_to=None) | Q(assigned_to__in=[user, *lenders]) | Q(escalated_at__isnull=False)
     waiting = Stage.objects.filter(status=StageStatus.OPEN, gate__status=GateStatus.OPEN)
     return waiting.filter(is_asked, is_able).exclude(Exists(parties.filter(takes_part)))
 

@@ -17,11 +17,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from accounts_app.admin import scope_for
-from accounts_app.roles import Role
-from accounts_app.scope import Scope, prefixed
 from core_app import clock
+from gates_app import services as gates
 from gates_app.levels import StageStatus
-from gates_app.models import GateParty, Stage
+from gates_app.models import Stage
 from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
 
@@ -52,30 +51,9 @@ def _mine(request: HttpRequest) -> Q:
 
 
 def _pending_my_approval(request: HttpRequest) -> Q:
-    """Assigned to me or to whom I stand in for, or open to me and unclaimed; never what I took part in (elm.md §4)."""
-    user, scope = request.user, scope_for(request)
-    waiting = Stage.objects.filter(status=StageStatus.OPEN)
-    mine = waiting.filter(Q(assigned_to=user.pk) | _lent(scope))
-    open_to_me = waiting.filter(assigned_to__isnull=True).filter(_open_to(scope))
-    escalated = waiting.filter(escalated_at__isnull=False).filter(prefixed(scope.of(Role.GOVERNANCE_LEAD), "gate"))
-    taken_part = GateParty.objects.filter(person_key=user.person_key).values("gate")  # type: ignore[union-attr]
-    gates = (mine | open_to_me | escalated).exclude(gate__in=taken_part).values("gate")
-    return Q(state=State.PENDING_APPROVAL, gate__in=gates)
-
-
-def _lent(scope: Scope) -> Q:
-    q = Q(pk__in=[])
-    for loan in scope.loans:
-        for role, reach in loan.reach.items():
-            q |= Q(role=role, assigned_to=loan.delegation.delegator_id) & prefixed(reach.q(), "gate")
-    return q
-
-
-def _open_to(scope: Scope) -> Q:
-    q = Q(pk__in=[])
-    for role in scope.reach:
-        q |= Q(role=role) & prefixed(scope.of(role), "gate")
-    return q
+    """What the queue calls "Waiting for me", zones in dispute apart: those are drafts."""
+    asking = gates.stages_asking(request.user, scope_for(request))  # type: ignore[arg-type]
+    return Q(state=State.PENDING_APPROVAL, gate__in=asking.values("gate"))
 
 
 def _all_pending(request: HttpRequest) -> Q:

@@ -93,7 +93,7 @@ def queue_of(user: User, scope: Scope, *, zone: int | None = None, text: str = "
     within, leading = scope.of(*DECIDING_ROLES), scope.of(Role.GOVERNANCE_LEAD)
     pending = EnvironmentRequest.objects.filter(within, narrowed, state=State.PENDING_APPROVAL)
     disputed = ZoneDispute.objects.filter(prefixed(leading & narrowed, "request"), closed_at__isnull=True)
-    mine = Q(gate__in=gates.stages_asking(user).values("gate"))
+    mine = Q(gate__in=gates.stages_asking(user, scope).values("gate"))
     return {
         "mine": _keys(pending.filter(mine), disputed.filter(mine)),
         "all": _keys(pending, disputed),

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -20,11 +21,12 @@ from accounts_app.services import confirm_settings, grant, propose_settings
 from audit_app.actions import Action
 from core_app import clock as core_clock
 from core_app.clock import ManualClock
+from core_app.outage import Outage
+from core_app.text import clean
 from gates_app import services as gates
 from gates_app.delegations import Terms
 from gates_app.delegations import delegate as lend
 from gates_app.levels import Outcome
-from gates_app.models import Stage
 from requests_app import services
 from requests_app.approvals import bulk
 from requests_app.approvals.brief import Brief, brief_of
@@ -34,12 +36,15 @@ from requests_app.approvals.words import label, said
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, Region, State, Zone
 from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest
+from requests_app.services.comments import MAX_COMMENT
 from requests_app.services.sweeps import sweep
 from requests_app.visibility import visible_requests
 from tests.factories import People, a_group, decide, make_people, make_request, make_user, unit_of
 from tests.screens import client_of, page_of, state_of
 
 QUEUE = reverse("admin:requests_app_environmentrequest_approvals")
+
+LIST = reverse("admin:requests_app_environmentrequest_changelist")
 
 
 def pending(people: People, zone: Zone = Zone.ZONE_2, **changes: Any) -> EnvironmentRequest:
@@ -292,6 +297,10 @@ def test_a_decision_on_zone_3_asks_to_sign_in_again_and_keeps_the_words(people: 
         row = f"{request.pk}:{request.content_hash}"
         (result,) = client.post(QUEUE, {"outcome": "approve", "confirmed": "1", "row": row}).context["results"]
         assert (result.done, result.sign_in_again) == (False, True)
+        confirmed = {"outcome": "approve", "confirmed": "1", "row": row, "text": "Needed for all of them."}
+        client.post(QUEUE, confirmed)
+        again = client.post(QUEUE, {"outcome": "approve", "row": f"{request.pk}"})
+        assert "Needed for all of them." in again.content.decode()
 
 
 def test_ask_comment_claim_and_hand_over(people: People, client: Client) -> None:
@@ -379,15 +388,13 @@ def test_the_queue_reads_one_page_and_agrees_with_the_rule(people: People, clock
     for person in (*everybody, delegate, own):
         queue = queue_of(person, scope_of(person))
         mine, everything = rows_of(person, queue["mine"]), rows_of(person, queue["all"])
-        asked = [row for row in everything if row.refusal is None and row.stage and _is_asked(row.stage, person)]
+        asked = [row for row in everything if row.stage and person in gates.expected_deciders(row.gate, row.stage)]
         assert mine == asked, person
+        listed = client_of(person).get(LIST, {"view": "pending-mine"}).context["cl"].queryset
+        assert set(listed) == {row.request for row in asked if row.dispute is None}, person
         assert (queue["mine"].count(), queue["all"].count()) == (len(mine), len(everything))
         due = [(row.due is None, row.due or row.since, row.since, row.request.number) for row in everything]
         assert due == sorted(due)
-
-
-def _is_asked(stage: Stage, person: User) -> bool:
-    return stage.assigned_to_id in (None, person.pk) or stage.escalated_at is not None
 
 
 def test_rejecting_several_needs_words_and_a_choice(people: People, client: Client) -> None:
@@ -417,6 +424,31 @@ def test_one_that_breaks_stops_none_of_the_others(people: People, monkeypatch: p
     assert [result.done for result in results] == [False, True]
     assert "Something went wrong" in results[0].words
     assert "the disk is gone" not in results[0].words
+
+
+def test_nobody_says_that_nothing_was_decided_when_the_database_was_lost_in_the_middle(people: People) -> None:
+    request = pending(people)
+
+    def lost(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("INSERT") and "gates_app_decision" in sql:
+            raise OperationalError("The connection is closed.") from psycopg.OperationalError("it is closed")
+        return execute(sql, params, many, context)
+
+    row = f"{request.pk}:{request.content_hash}"
+    with connection.execute_wrapper(lost):
+        page = client_of(people.approver).post(QUEUE, {"outcome": "approve", "confirmed": "1", "row": row})
+    (result,) = page.context["results"]
+    assert (result.done, result.words) == (None, Outage.UNREACHABLE.value)
+    assert "not known" in page.content.decode()
+
+
+@pytest.mark.parametrize("what", [Act.ASK, Act.COMMENT])
+def test_the_end_of_a_line_counts_once_however_a_browser_sends_it(people: People, client: Client, what: Act) -> None:
+    request = pending(people)
+    written = "\r\n".join(["line"] * 800)
+    assert len(written) > MAX_COMMENT >= len(clean(written))
+    act(client, request, what, text=written)
+    assert request.comments.get().text == clean(written)
 
 
 def _facts_like(people: People) -> dict[str, Any]:
