@@ -23,6 +23,7 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminSelectWidget
 
 from accounts_app.admin import scope_for
 from accounts_app.models import Tenant
+from core_app.admin import kept_words
 from core_app.errors import DomainError, PermissionRefused, SignInAgainError
 from exports_app import services
 from exports_app.files import Format
@@ -87,7 +88,7 @@ class ListExport(ModelAdmin):
             raise PermissionDenied(_("Exporting lists needs the role ELM Auditor."))
         tenants = services.exportable_tenants(user)  # type: ignore[arg-type]
         if request.method != "POST":
-            return self._export_page(request, ExportForm(tenants))
+            return self._export_page(request, ExportForm(tenants, initial=kept_words.recall(request)))
         form = ExportForm(tenants, request.POST)
         if not form.is_valid():
             return self._export_page(request, form)
@@ -95,6 +96,7 @@ class ListExport(ModelAdmin):
         try:
             export = services.start_export(said["tenant"].pk, self._order(request, said), by=user)  # type: ignore[arg-type]
         except SignInAgainError as stale:
+            kept_words.keep(request, {name: request.POST[name] for name in form.fields})
             # No redirect: what a form's answer leads to must be ours (form-action), and this may lead to Microsoft
             again = f"{reverse('sign_in_again')}?{urlencode({'next': request.get_full_path()})}"
             return self._export_page(request, form, status=_FORBIDDEN, refused=str(stale), sign_in_again=again)
@@ -102,6 +104,7 @@ class ListExport(ModelAdmin):
             raise PermissionDenied(str(refused)) from refused
         except DomainError as refused:
             return self._export_page(request, form, status=_CONFLICT, refused=str(refused))
+        kept_words.forget(request)
         return _download(export)
 
     def _may_export(self, request: HttpRequest) -> bool:

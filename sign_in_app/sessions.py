@@ -62,7 +62,7 @@ def proved_again(request: HttpRequest, person: User, at: datetime | None) -> Non
         )
     request.session[PROVED] = _written(at)
     request.session.cycle_key()
-    messages.info(request, _("Thank you. Now repeat what you were about to do; what you typed is still there."))
+    messages.info(request, _("Thank you. Now repeat what you were about to do; what you sent is filled in."))
 
 
 def why_ended(request: HttpRequest) -> str | None:

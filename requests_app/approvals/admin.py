@@ -97,10 +97,17 @@ class ApprovalPages(GovernedAdmin):
             messages.warning(request, _("Choose at least one row first."))
             return HttpResponseRedirect(request.get_full_path())
         confirmed = "confirmed" in request.POST
-        form = BulkForm(request.POST if confirmed else None, rejects=outcome == Outcome.REJECT)
+        initial = {"text": kept_words.recall(request).get("comment", "")}
+        form = BulkForm(request.POST if confirmed else None, initial=initial, rejects=outcome == Outcome.REJECT)
         context = {**self._page(request, _("Approvals")), "outcome": outcome, "zone_colours": ZONE_COLOURS}
         if confirmed and form.is_valid():
-            context["results"] = decide_each(rows, shown, by=user, outcome=outcome, comment=form.cleaned_data["text"])
+            comment = form.cleaned_data["text"]
+            results = decide_each(rows, shown, by=user, outcome=outcome, comment=comment)
+            if any(result.sign_in_again for result in results):
+                kept_words.keep(request, {"comment": comment})
+            else:
+                kept_words.forget(request)
+            context["results"] = results
             context["sign_in_again"] = _sign_in_again(request.path)
             return TemplateResponse(request, "requests_app/approvals/results.html", context)
         context |= {

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from accounts_app.services import settings_of
 from accounts_app.tenant_settings import Settings
 from core_app.errors import DomainError, SignInAgainError
+from core_app.outage import Outage, outage_of
 from gates_app.levels import Level, Outcome
 from microsoft_cloud.fields import is_guid
 from requests_app import services
@@ -30,13 +32,13 @@ class Result:
 
     Attributes:
         request: The row.
-        done: Whether it was decided.
+        done: Whether it was decided; None when nobody knows, because the database was lost in the middle.
         words: What to tell about it.
         sign_in_again: Whether it was refused only because the last sign-in is too old.
     """
 
     request: EnvironmentRequest
-    done: bool
+    done: bool | None
     words: str
     sign_in_again: bool = False
 
@@ -122,7 +124,13 @@ def _decided(row: Waiting, shown: str, by: User, outcome: Outcome, comment: str)
         return Result(row.request, False, str(stale), sign_in_again=True)
     except DomainError as refused:
         return Result(row.request, False, str(refused))
-    except Exception:
+    except Exception as error:
         log.exception("one_of_many_broke", item=str(row.request))
-        return Result(row.request, False, "Something went wrong here and nothing was decided; open it to try again.")
+        return _broke(row.request, outage_of(error))
     return Result(made, True, f"It is {made.get_state_display()} now.")
+
+
+def _broke(request: EnvironmentRequest, outage: Outage | None) -> Result:
+    if outage is None:
+        return Result(request, False, _("Something went wrong here and nothing was decided; open it to try again."))
+    return Result(request, None if outage == Outage.UNREACHABLE else False, _(outage.value))

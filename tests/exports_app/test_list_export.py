@@ -208,10 +208,11 @@ def test_who_signed_in_long_ago_signs_in_again_first(people: People, clock: Manu
     client = client_of(people.auditor)
     clock.advance(minutes=30)
 
-    values = {"file_format": "csv", "names": "ours", "tenant": people.tenant.pk}
+    values = {"file_format": "ndjson", "names": "ours", "tenant": str(people.tenant.pk)}
     answer = client.post(reverse(LISTS[REQUESTS]) + "?state__exact=8", values)
 
     assert answer.status_code == 403
+    assert client.get(reverse(LISTS[REQUESTS])).context["form"].initial == values
     assert "export%2F%3Fstate__exact%3D8" in answer.content.decode()
     assert not entries(people, Action.EXPORT_STARTED)
 
