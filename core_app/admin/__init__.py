@@ -10,7 +10,15 @@ made with :func:`dialog_action` or :func:`page_action`; :func:`readable` shows s
 from core_app.admin.actions import ActingAdmin, dialog_action, page_action
 from core_app.admin.bases import GovernedAdmin, HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline
 from core_app.admin.colours import Coloured
-from core_app.admin.forms import ConfirmDialog, ReasonDialog, VerbForm, VerbFormAdmin, said_in, with_content
+from core_app.admin.forms import (
+    ConfirmDialog,
+    ReasonDialog,
+    VerbForm,
+    VerbFormAdmin,
+    WordsField,
+    said_in,
+    with_content,
+)
 from core_app.admin.late import rendered_late
 from core_app.admin.readable import readable
 
@@ -25,6 +33,7 @@ __all__ = [
     "ReasonDialog",
     "VerbForm",
     "VerbFormAdmin",
+    "WordsField",
     "dialog_action",
     "page_action",
     "readable",

@@ -15,18 +15,26 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from core_app.errors import InvalidInputError, PermissionRefused
-from core_app.text import MAX_TEXT, has_content
+from core_app.text import MAX_TEXT, clean, has_content
 
 
 class ConfirmDialog(BaseDialogForm):
     """Asks for nothing but a yes."""
 
 
+class WordsField(forms.CharField):
+    """What a person writes, measured as it is stored: a browser sends each end of a line as two characters."""
+
+    def to_python(self, value: Any) -> str:
+        """Return the words as they are stored."""
+        return clean(super().to_python(value) or "")
+
+
 class ReasonDialog(BaseDialogForm):
     """Asks for a reason that must say something."""
 
     wanted: ClassVar[str | Promise] = _("Say why; it is kept in the log, and an examiner reads it.")
-    reason = forms.CharField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=MAX_TEXT)
+    reason = WordsField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=MAX_TEXT)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-from django import forms
 from django.apps import apps
 from django.contrib import admin
 from django.db.models import Q
@@ -19,7 +18,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts_app.admin import ReadOnlyHistory, scope_for
 from accounts_app.models import Tenant
-from core_app.admin import Coloured, ConfirmDialog, dialog_action, readable, with_content
+from core_app.admin import Coloured, ConfirmDialog, WordsField, dialog_action, readable, with_content
 from core_app.text import MAX_TEXT
 from evidence_app import reviews
 from evidence_app.models import AccessReview
@@ -31,7 +30,7 @@ _WANTED = _("There are findings; say what becomes of each.")
 class SignDialog(BaseDialogForm):
     """What the person says about it, which they must where there are findings."""
 
-    statement = forms.CharField(
+    statement = WordsField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         required=False,
         max_length=MAX_TEXT,

@@ -15,7 +15,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from accounts_app.admin import TenantScoped
 from accounts_app.models import User
 from accounts_app.roles import Role
-from core_app.admin import Coloured, ConfirmDialog, ReadOnlyInline, dialog_action, said_in, with_content
+from core_app.admin import Coloured, ConfirmDialog, ReadOnlyInline, WordsField, dialog_action, said_in, with_content
 from core_app.text import MAX_TEXT
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
@@ -29,7 +29,7 @@ class DispositionDialog(BaseDialogForm):
     """What becomes of a finding, and why."""
 
     disposition = forms.ChoiceField(choices=PrivilegeFinding.Disposition.choices, widget=UnfoldAdminSelectWidget)
-    comment = forms.CharField(
+    comment = WordsField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         max_length=MAX_TEXT,
         help_text=_("Kept with the review; an examiner reads it."),

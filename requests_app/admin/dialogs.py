@@ -11,7 +11,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from accounts_app.admin import ColleagueField
 from accounts_app.models import User
-from core_app.admin import ReasonDialog, kept_words, with_content
+from core_app.admin import ReasonDialog, WordsField, kept_words, with_content
 from core_app.text import MAX_TEXT
 from requests_app.models import EnvironmentRequest, LegalHold
 from requests_app.services.holds import LONGEST_MATTER
@@ -24,7 +24,7 @@ class DecisionDialog(BaseDialogForm):
     """An optional comment, and the hash of what was shown: a decision binds to it."""
 
     content_hash = forms.CharField(widget=forms.HiddenInput, required=False)
-    comment = forms.CharField(
+    comment = WordsField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         required=False,
         max_length=MAX_TEXT,

@@ -23,7 +23,16 @@ from accounts_app.admin import ReadOnlyHistory
 from accounts_app.models import User
 from accounts_app.scope import prefixed
 from accounts_app.services import settings_of
-from core_app.admin import Coloured, ConfirmDialog, GovernedAdmin, dialog_action, page_action, readable, said_in
+from core_app.admin import (
+    Coloured,
+    ConfirmDialog,
+    GovernedAdmin,
+    WordsField,
+    dialog_action,
+    page_action,
+    readable,
+    said_in,
+)
 from core_app.errors import InvalidInputError, PermissionRefused
 from core_app.text import MAX_TEXT
 from gates_app import services as gates
@@ -56,7 +65,7 @@ class DisputeForm(forms.Form):
     wanted_zone = forms.TypedChoiceField(
         label=gettext_lazy("Which zone is right?"), coerce=lambda value: Zone(int(value)), widget=ExplainedRadio()
     )
-    rationale = forms.CharField(
+    rationale = WordsField(
         label=gettext_lazy("Why are the rules wrong about this case?"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
         max_length=MAX_TEXT,

@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts_app.admin import RoleScoped
 from accounts_app.models import User
 from accounts_app.scope import prefixed
-from core_app.admin import Coloured, GovernedAdmin, ReadOnlyAdmin, dialog_action, with_content
+from core_app.admin import Coloured, GovernedAdmin, ReadOnlyAdmin, WordsField, dialog_action, with_content
 from gates_app import services as gates
 from requests_app import services
 from requests_app.admin.scoped import visible_for
@@ -70,7 +70,7 @@ class TokenDialog(BaseDialogForm):
 class CommentDialog(TokenDialog):
     """Words that say something."""
 
-    text = forms.CharField(
+    text = WordsField(
         label=_("What do you want to say?"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
         max_length=MAX_COMMENT,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts_app.models import User
+from core_app.admin import WordsField
 from core_app.text import MAX_TEXT, has_content
 from requests_app.services.comments import MAX_COMMENT
 
@@ -36,7 +37,7 @@ class DecisionForm(forms.Form):
     }
     content_hash = forms.CharField(widget=forms.HiddenInput, required=False)
     form_token = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
-    text = forms.CharField(
+    text = WordsField(
         label=_("Your words"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
         required=False,
@@ -77,7 +78,7 @@ class DecisionForm(forms.Form):
 class BulkForm(forms.Form):
     """Words for all of them."""
 
-    text = forms.CharField(
+    text = WordsField(
         label=_("Your words, for all of them"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         required=False,

@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from accounts_app.models import BusinessUnit, User
 from accounts_app.tenant_settings import Settings
+from core_app.admin import WordsField
 from core_app.text import MAX_TEXT
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, Region
 from requests_app.guided.choices import (
@@ -190,7 +191,7 @@ class ReasonForm(StepForm):
             "stage in capital letters; for example FIN-ClaimsIntake-PROD or HR-Onboarding-TEST."
         ),
     )
-    business_justification = forms.CharField(
+    business_justification = WordsField(
         label=_("What does the business need it for?"),
         max_length=MAX_TEXT,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),

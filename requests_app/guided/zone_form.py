@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from core_app.admin import WordsField
 from core_app.text import MAX_TEXT, has_content
 from microsoft_cloud.fields import is_guid
 from requests_app.choices import Zone
@@ -30,7 +31,7 @@ class ZoneForm(StepForm):
         widget=ExplainedRadio(),
         help_text=_("You can ask for a stricter zone than the answers need, never for a less strict one."),
     )
-    zone_rationale = forms.CharField(
+    zone_rationale = WordsField(
         label=_("Why are these answers right?"),
         max_length=MAX_TEXT,
         required=False,

@@ -101,7 +101,7 @@ def _add(
     request: EnvironmentRequest, by: User, kind: Kind, text: str, token: UUID | None, **details: Any
 ) -> RequestComment:
     key = _key(request, by, text, token) if token else new_id()
-    said = clean(_required(text))
+    said = _required(text)
     digest = sha256(said.encode()).hexdigest()
     record(_ACTIONS[kind], on=request, by=person(by), details={"comment": str(key), "sha256": digest, **details})
     return RequestComment.objects.create(
@@ -110,21 +110,23 @@ def _add(
 
 
 def _required(text: str) -> str:
+    """Return what is said as it is stored, and measured."""
+    said = clean(text)
     if not has_content(text):
         raise InvalidInputError([("text", _("Write something; an empty message helps nobody."))])
     if reason := unstorable_reason(text):
         raise InvalidInputError([("text", reason)])
-    if len(text) > MAX_COMMENT:
+    if len(said) > MAX_COMMENT:
         raise InvalidInputError(
             [
                 (
                     "text",
-                    _("is %(len)s characters long; use at most %(max_comment)s.")
-                    % {"len": len(text), "max_comment": MAX_COMMENT},
+                    _("is %(length)s characters long; use at most %(max_comment)s.")
+                    % {"length": len(said), "max_comment": MAX_COMMENT},
                 )
             ]
         )
-    return text
+    return said
 
 
 def _key(request: EnvironmentRequest, by: User, text: str, token: UUID) -> UUID:
