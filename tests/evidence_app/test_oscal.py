@@ -108,10 +108,14 @@ def test_2_2_an_open_gap_of_the_group_does_not_satisfy_it_and_is_an_item_of_the_
 
 
 @pytest.mark.simulated
-def test_2_3_an_environment_that_nobody_asked_for_does_not_satisfy_it(world):  # noqa: F811
+def test_2_3_an_environment_that_nobody_asked_for_does_not_satisfy_it(make_world, simulator, clock):  # noqa: F811
+    # With one clock: else the operations of the run itself would be unexplained
+    simulator.control("POST", "/clock", {"set": clock.at.isoformat(), "frozen": True})
+    world = make_world()  # noqa: F811
     world.provision(Zone.ZONE_2)
     make_environment(world)
     reconcile_now()
+    simulator.tell_the_time()
     end_quarter(world)
 
     documents = documents_of(world.people)
