@@ -164,11 +164,11 @@ A23 | a restore that somebody accepted | INCARNATION_CHANGE, for information
 A24 | no attack, eight writers | nothing is found
 E1 | an export while much is written | one moment; the counts are the manifest's
 E2 | the client goes away at half of the download | the archive is gone from the disk, the export is in the log
-E3 | an export of nothing | a valid empty package
+E3 | an export of nothing | a valid empty package, which the offline verifier verifies
 E4 | the same export twice at the same checkpoint | the same bytes
 E5 | OSCAL of 10,000 requests | valid, with the same ids each time
 E6 | a download's address used later, or by somebody else | nothing is there to be had
-E7 | a purge while a legal hold stands; a purge of one row | refused; nothing of the log is ever taken out
+E7 | a purge while a legal hold stands; a purge of one row | the database refuses both; this release purges nothing, so that there are no expired partitions and no tombstones
 O1 | a superuser or the owner of the log as database role | production does not start
 O2 | DEBUG, default keys and every unsafe default | production does not start
 O3 | a missing migration | not ready

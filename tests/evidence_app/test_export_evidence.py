@@ -21,16 +21,18 @@ from django.db import connection
 from accounts_app.models import User
 from accounts_app.roles import Depth, Role
 from accounts_app.services import grant
-from audit_app import canonical, triggers
+from audit_app import canonical, keys, triggers
 from audit_app.actions import Action
 from audit_app.checkpoints import sign_now
 from audit_app.models import ProvisioningLog
+from audit_app.notes import fingerprint, public_bytes
 from audit_app.verify import verify_log
 from core_app.errors import DomainError, PermissionRefused
 from evidence_app.quarters import quarter_named
 from evidence_app.questions import QUESTIONS
 from evidence_app.services import NotExportedError, export_evidence
 from evidence_app.snapshot import snapshot
+from evidence_app.verifier import elm_verify
 from requests_app.choices import State, Zone
 from tests.factories import make_people, make_request, make_user, unit_of
 
@@ -180,6 +182,8 @@ def test_e03_a_quarter_without_entries_is_a_valid_empty_package(people, clock, t
     assert {path.name for path in (tmp_path / "evidence").iterdir()} == FILES
     manifest = json.loads((tmp_path / "evidence" / "manifest.json").read_text())
     assert manifest["counts"] == dict.fromkeys(("entries", "chains", *TABLES), 0)
+    pin = fingerprint(public_bytes(keys.signing_key()))
+    assert elm_verify.main([str(tmp_path / "evidence"), "--key-fingerprint", pin]) == 0
 
 
 def test_an_auditor_of_one_unit_takes_only_its_requests_and_their_entries(people, clock, tmp_path):
