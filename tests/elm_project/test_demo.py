@@ -20,8 +20,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from audit_app.notes import public_bytes
 from elm_project.env import BASE_DIR
+from evidence_app.verifier import elm_verify
 
 pytestmark = [
     pytest.mark.flow,
@@ -145,6 +148,19 @@ def test_the_log_is_verified(shown: Shown) -> None:
     log = shown.document["log"]
     assert log["verified"] is True
     assert log["entries"] > sum(request["log_entries"] for request in shown.document["requests"])
+
+
+def test_it_ends_with_a_signed_checkpoint_of_each_log_that_verifies(shown: Shown) -> None:
+    key = load_pem_private_key((Path(shown.folder) / "keys" / "log_key.pem").read_bytes(), password=None)
+    public = public_bytes(key)  # type: ignore[arg-type]
+    signed = shown.document["checkpoints"]
+    assert sum(each["entries"] for each in signed) == shown.document["log"]["entries"] > 0
+    for each in signed:
+        read = elm_verify.opened(each["note"], public)
+        assert read is not None
+        assert (read[1], read[2].hex()) == (each["entries"], each["root"])
+        assert each["key_fingerprint"] == elm_verify.fingerprint(public)
+        assert each["note"].splitlines()[0] in shown.stderr
 
 
 def test_people_read_on_standard_error_what_happened(shown: Shown) -> None:

@@ -16,9 +16,9 @@ from accounts_app.scope import scope_of
 from audit_app import triggers
 from core_app.errors import DomainError, PermissionRefused, SignInAgainError
 from evidence_app import answers
-from evidence_app.answers import Form
+from evidence_app.answers import Form, ask
 from evidence_app.questions import QUESTIONS, question_named
-from evidence_app.selection import in_period
+from evidence_app.selection import ALL, in_period
 from requests_app.models import EnvironmentRequest
 from tests.evidence_app.history import BEGIN, QUARTER
 
@@ -130,6 +130,21 @@ def test_can_a_record_be_changed(history):
     roles = {row["what"] for row in rows if row["kind"] == "permission"}
     assert roles == {role.value for role in Role}
     assert not [row for row in rows if row["as_expected"] is False]
+
+
+@pytest.mark.postgres
+def test_a_database_role_that_could_change_a_record_is_in_the_answer(people):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE elm_teller; CREATE ROLE elm_clerk")
+        cursor.execute("GRANT INSERT ON audit_app_provisioninglog TO elm_teller")
+        cursor.execute("GRANT INSERT, UPDATE ON audit_app_provisioninglog TO elm_clerk")
+    rows = ask(people.tenant.pk, "can_a_record_be_changed", ALL, by=people.auditor, at_most=1000).rows
+    of_roles = {row["what"]: row for row in rows if row["kind"] == "database role"}
+    teller, clerk = (of_roles[f"{role} on audit_app_provisioninglog"] for role in ("elm_teller", "elm_clerk"))
+    assert (teller["found"], teller["as_expected"]) == ("INSERT", True)
+    assert (clerk["expected"], clerk["found"], clerk["as_expected"]) == ("INSERT", "INSERT, UPDATE", False)
+    owner = next(row for name, row in of_roles.items() if name.endswith("(owner) on audit_app_provisioninglog"))
+    assert (owner["found"], owner["as_expected"]) == ("INSERT, UPDATE, DELETE, TRUNCATE", True)
 
 
 def test_a_log_without_its_triggers_is_no_longer_as_expected(history):
