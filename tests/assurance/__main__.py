@@ -36,6 +36,7 @@ STAGES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "guards": stages.guards,
     "worlds": stages.worlds,
     "rows": stages.rows,
+    "benchmarks": stages.benchmarks,
     "seeds": stages.seeds,
     "portfolio": stages.portfolio,
     "limits": stages.limits,

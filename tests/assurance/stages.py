@@ -115,6 +115,12 @@ def guards() -> Found:
 
 
 @timed
+def benchmarks() -> Found:
+    """Run every benchmark with a few rows: a program that nobody runs no longer works one day."""
+    return _tests(pytest("tests/project/test_benchmarks.py", "-m", "assurance", environment={"ELM_ASSURANCE": "1"}))
+
+
+@timed
 def seeds() -> Found:
     """Live through 200 histories of a month each."""
     return _simulated("test_nothing_that_may_never_happen_happens_in_months_of_faults", ELM_SIMULATION_SEEDS="200")
