@@ -21,7 +21,7 @@ django.setup()
 
 from tests.assurance import stages  # noqa: E402 - the guards need the models
 from tests.assurance.access import access_matrix  # noqa: E402
-from tests.assurance.report import report, shortcomings  # noqa: E402
+from tests.assurance.report import report, shortcomings, summary  # noqa: E402
 from tests.assurance.runs import ROOT  # noqa: E402
 
 STAGES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     REPORT.write_text(report(found))
     print(*access_matrix(found["access"]), sep="\n")
     wanting = shortcomings(found)
-    print(*wanting, sep="\n")
+    print(*summary(found), *wanting, sep="\n")
     print(f"{REPORT.relative_to(ROOT)}: {len(wanting)} red lines")
     return 1 if wanting else 0
 

@@ -10,7 +10,7 @@ from tests.assurance.access import access_matrix
 from tests.assurance.asvs import REQUIREMENTS, Requirement
 from tests.assurance.attacks import ATTACKS
 from tests.assurance.items import GROUPS, ITEMS
-from tests.assurance.runs import Ended
+from tests.assurance.runs import Ended, drift
 
 _GOOD, _BAD = "✔", "✘"
 _HEAD = """# Assurance
@@ -48,8 +48,22 @@ def _stages(stages: Stages) -> Iterator[str]:
     yield "| Stage | Found | Commit | Began (UTC) | Seconds |\n|---|---|---|---|---:|"
     for name, found in stages.items():
         if found:
-            on = f"`{found['commit']}` | {found['began'][:16]}"
+            since = drift(found["commit"])
+            on = f"`{found['commit']}`{since and f', {since}'} | {found['began'][:16]}"
             yield f"| {name} | {found['summary']} | {on} | {found['seconds']:,} |"
+
+
+def summary(stages: Stages) -> list[str]:
+    """Return how many faults have a passing test, and which stages ran on other code than what is checked out."""
+    lacking = _without_a_pass(stages)
+    return [
+        f"{len(ITEMS)} faults, {len(ITEMS) - len(lacking) if stages.get('faults') else 'none yet'} with a passing test",
+        *(
+            f"The stage {name} ran on {found['commit'].partition(',')[0]}, {since}."
+            for name, found in stages.items()
+            if found and (since := drift(found["commit"]))
+        ),
+    ]
 
 
 def shortcomings(stages: Stages) -> list[str]:

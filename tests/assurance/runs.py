@@ -12,9 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[2]
+_CODE: Final = ("--", ".", ":!docs")
+_CHANGED: Final = ", changed"
 
 
 class Ended(StrEnum):
@@ -51,8 +54,26 @@ def commit() -> str:
     head = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    is_changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", ".", ":!docs"], cwd=ROOT).returncode
-    return head.stdout.strip() + (", changed" if is_changed else "")
+    return head.stdout.strip() + ("" if _holds("diff", "--quiet", "HEAD", *_CODE) else _CHANGED)
+
+
+def drift(ran_on: str) -> str:
+    """Return how the code that is checked out differs from what a stage ran on; empty when it does not.
+
+    Args:
+        ran_on: What :func:`commit` said then.
+    """
+    then = ran_on.removesuffix(_CHANGED)
+    if not _holds("merge-base", "--is-ancestor", then, "HEAD"):
+        return "a commit that is not in this history"
+    if ran_on.endswith(_CHANGED):
+        return "with changes that were not committed"
+    return "" if _holds("diff", "--quiet", then, *_CODE) else "other code than now"
+
+
+def _holds(*question: str) -> bool:
+    """Say whether git answers yes; a commit that it does not know is a no."""
+    return not subprocess.run(["git", *question], cwd=ROOT, stderr=subprocess.DEVNULL).returncode
 
 
 def pytest(*arguments: str, environment: Mapping[str, str] | None = None, limit: float | None = None) -> list[Test]:
@@ -66,6 +87,7 @@ def pytest(*arguments: str, environment: Mapping[str, str] | None = None, limit:
     with tempfile.TemporaryDirectory(prefix="elm-assurance-") as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "--no-migrations", "-p", "no:cacheprovider"]
+        command += ["-o", "faulthandler_timeout=0"]  # a stage may have tests of an hour
         command += [f"--junitxml={report}", "-o", "junit_family=xunit1", *arguments]
         variables = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
         began = time.monotonic()
