@@ -107,6 +107,13 @@ class World:
         """Inject a fault into this tenant's calls."""
         self.simulator.fault(tenant=str(self.tenant_id), **rule)
 
+    def await_call(self, **where: str) -> None:
+        """Wait until somebody, in another thread, has called Microsoft there; the call may still be under way."""
+        deadline = time.monotonic() + 30
+        while not self.simulator.control("GET", "/journal", tenant=str(self.tenant_id), **where)["entries"]:
+            assert time.monotonic() < deadline, f"nobody calls {where}"
+            time.sleep(0.02)
+
     def pending(self, zone: Zone = Zone.ZONE_3, **changes: Any) -> EnvironmentRequest:
         """Walk a request to PendingApproval."""
         request = requests.create_draft(by=self.people.requester, **facts(zone, **changes))

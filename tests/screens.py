@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db.models import Model
+from django.db.models import CharField, DateTimeField, IntegerField, Model, QuerySet
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import resolve, reverse
@@ -25,6 +25,17 @@ def client_of(user: User, **options: Any) -> Client:
     client = Client(**options)
     client.force_login(user, backend="sign_in_app.backends.LocalPasswordBackend")
     return client
+
+
+def in_order(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Return rows in the order of what they say, oldest first: their keys are random, which a test is not to depend on.
+
+    Args:
+        rows: Rows of any table.
+    """
+    columns = [each for each in rows.model._meta.concrete_fields if not (each.primary_key or each.is_relation)]
+    kinds = (DateTimeField, IntegerField, CharField)
+    return rows.order_by(*(each.name for kind in kinds for each in columns if isinstance(each, kind)), "pk")
 
 
 def page_of(row: Model, view: str = "change") -> str:

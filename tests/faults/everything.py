@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
 
 from tests.factories import People
+from tests.screens import in_order
 
 SCREENS: dict[type[Model], Any] = dict(admin.site._registry)
 LISTS = {model: f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in SCREENS}
@@ -22,7 +23,7 @@ def rows_of(people: People) -> list[Model]:
     for model in SCREENS:
         names = {field.name for field in model._meta.get_fields()}
         owned = {"tenant": people.tenant} if "tenant" in names else {}
-        found += model._default_manager.filter(**owned).order_by("pk")[:1]
+        found += in_order(model._default_manager.filter(**owned))[:1]
     return found
 
 

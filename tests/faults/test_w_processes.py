@@ -127,7 +127,7 @@ def test_w13_a_call_that_outlasts_its_lease_is_ended_and_told_and_a_late_write_c
     told = OutboxMessage.objects.filter(event="finding_opened", recipient=real_world.people.operator)
     assert told.filter(body__contains="was blocked at step managed").count() == 1
 
-    real_world.fault(name="frozen", **MANAGED, delay=2.5)
+    real_world.fault(name="frozen", **MANAGED, delay=5)
     frozen = real_world.approved(Zone.ZONE_1)
     services.dispatch(frozen.tenant_id)
     wait_for(lambda: was_hit(real_world, "frozen"), "it does not stand at the call", workers.log)

@@ -43,7 +43,7 @@ def change_of_mind() -> None:
 
 def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     """Run every call in a thread of its own, all starting together; return results and refusals in order."""
-    start = Barrier(len(calls))
+    start = Barrier(len(calls), timeout=30)
 
     def run(call: Callable[[], Any]) -> Any:
         start.wait()

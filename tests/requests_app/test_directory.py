@@ -119,12 +119,12 @@ def test_a_person_waits_ten_seconds_at_most_and_the_sweep_goes_on(
 ) -> None:
     assert directory.ANSWER_SECONDS == 10
     monkeypatch.setattr(directory, "ANSWER_SECONDS", 0.8)
-    world.fault(host=service, delay=3, count=0)
+    world.fault(host=service, delay=30, count=0)
     draft, began = draft_naming(world, security_group_name=GROUP_NAME), time.monotonic()
 
     request = submit(draft.pk, by=draft.requester, directory=look_up(draft))
 
-    assert time.monotonic() - began < 2.8
+    assert time.monotonic() - began < 15
     if service == "bap":  # the locations are asked for again by the preflight
         assert request.state == State.PENDING_APPROVAL
         return

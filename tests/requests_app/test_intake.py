@@ -496,12 +496,11 @@ def test_identical_payloads_delivered_at_once_are_one_request() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_payload_that_is_stored_while_its_twin_asks_microsoft_is_known_to_the_twin(world: World) -> None:
     payload = as_bytes(payload_of(world.people, 2))
-    world.fault(host="graph", delay=1)
+    world.fault(host="graph", delay=5)
     outcomes: list[Any] = []
     twin = threading.Thread(target=lambda: (outcomes.append(take(payload)), connection.close()))
     twin.start()
-    while not world.simulator.control("GET", "/journal", tenant=str(world.tenant_id), host="graph")["entries"]:
-        pass
+    world.await_call(host="graph")
     assert take(payload).created
     twin.join()
     assert [outcome.created for outcome in outcomes] == [False]
@@ -519,11 +518,10 @@ def test_different_payloads_with_one_name_delivered_at_once_are_one_request_and_
 
 @pytest.mark.django_db(transaction=True)
 def test_a_requester_who_loses_the_role_while_graph_is_asked_is_refused(world: World) -> None:
-    world.fault(host="graph", delay=1)
+    world.fault(host="graph", delay=5)
 
     def revoke() -> None:
-        while not world.simulator.control("GET", "/journal", tenant=str(world.tenant_id), host="graph")["entries"]:
-            pass
+        world.await_call(host="graph")
         world.people.requester.groups.clear()
         connection.close()
 
@@ -536,7 +534,7 @@ def test_a_requester_who_loses_the_role_while_graph_is_asked_is_refused(world: W
 
 def at_once(*payloads: bytes) -> list[Any]:
     """Deliver each payload in a thread of its own; return what became of them."""
-    start, outcomes = threading.Barrier(len(payloads)), []
+    start, outcomes = threading.Barrier(len(payloads), timeout=30), []
 
     def deliver(payload: bytes) -> None:
         try:

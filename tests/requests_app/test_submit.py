@@ -260,7 +260,7 @@ def test_only_a_submitted_request_is_routed(people: People) -> None:
 def test_of_several_drafts_with_one_name_submitted_at_once_one_goes_through() -> None:
     people = make_people()
     drafts = [draft_of(people, environment_name="FIN-Contested-DEV") for _ in range(6)]
-    start, refused = threading.Barrier(len(drafts)), []
+    start, refused = threading.Barrier(len(drafts), timeout=30), []
 
     def hand_in(draft: EnvironmentRequest) -> None:
         start.wait()
