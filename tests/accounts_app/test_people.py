@@ -49,7 +49,7 @@ def test_a_break_glass_account_is_staff_and_superuser() -> None:
 def test_names_of_units_differ_below_one_parent_whatever_their_case() -> None:
     tenant = make_tenant()
     group = unit_of(tenant, "Group")
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="unit_names_differ_below_one_parent"), transaction.atomic():
         BusinessUnit.objects.create(tenant=tenant, parent=group, name="RETAIL")
     BusinessUnit.objects.create(tenant=tenant, parent=unit_of(tenant, "Treasury"), name="Retail")
 
@@ -57,7 +57,7 @@ def test_names_of_units_differ_below_one_parent_whatever_their_case() -> None:
 def test_names_of_root_units_differ_within_a_tenant_whatever_their_case() -> None:
     tenant = make_tenant()
     (root, *_) = tenant.business_units.filter(parent=None)
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="names_of_root_units_differ"), transaction.atomic():
         BusinessUnit.objects.create(tenant=tenant, name=root.name.upper())
     BusinessUnit.objects.create(tenant=tenant, name=f"{root.name} International")
     BusinessUnit.objects.create(tenant=make_tenant(), name=f"{root.name} International")

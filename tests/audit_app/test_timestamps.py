@@ -144,9 +144,9 @@ def test_a_stamp_is_asked_for_once_and_never_changed(people, authority):
     (signed,) = sign_now()
     first = timestamps.stamp(signed)
     assert (timestamps.stamp(signed), authority.asked) == (first, 1)
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         CheckpointTimestamp.objects.update(authority="elsewhere")
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         CheckpointTimestamp.objects.all().delete()
 
 

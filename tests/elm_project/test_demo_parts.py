@@ -48,15 +48,17 @@ def test_another_start_brings_another_vault_and_password() -> None:
     people.set_up(password=PASSWORD, key_vault_url=VAULT)
     people.set_up(password="another password", key_vault_url="https://localhost:9443")
     assert set(Tenant.objects.values_list("key_vault_url", flat=True)) == {"https://localhost:9443"}
-    assert all(user.check_password("another password") for user in User.objects.filter(is_staff=True)[:2])
+    assert all(user.check_password("another password") for user in User.objects.filter(is_staff=True))
 
 
 @pytest.mark.django_db
 def test_each_role_of_each_bank_has_a_person_who_can_sign_in() -> None:
     people.set_up(password=PASSWORD, key_vault_url=VAULT)
-    for tenant in Tenant.objects.all():
+    tenants = Tenant.objects.all()
+    assert len(tenants) == 2
+    for tenant in tenants:
         found = {role: people.person_of(tenant, role) for role in Role}
-        assert all(user.is_staff and user.check_password(PASSWORD) for user in list(found.values())[:1])
+        assert all(user.is_staff and user.check_password(PASSWORD) for user in found.values())
         assert all(user.groups.filter(name=role.value).exists() for role, user in found.items())
 
 
@@ -77,7 +79,9 @@ def test_every_requester_has_someone_who_may_decide_and_a_manager() -> None:
 @pytest.mark.django_db
 def test_only_poll_interval_and_undo_window_are_shortened() -> None:
     people.set_up(password=PASSWORD, key_vault_url=VAULT)
-    for tenant in Tenant.objects.all():
+    tenants = Tenant.objects.all()
+    assert len(tenants) == 2
+    for tenant in tenants:
         settings = settings_of(tenant)
         assert (settings.poll_interval_seconds, settings.undo_window_seconds) == (1, 3)
         assert tenant.current_settings.values == {**people.SHORTENED, **people.CHANNEL}
@@ -101,6 +105,7 @@ def test_the_simulator_knows_the_same_people_and_identities(tmp_path: Path) -> N
     folder = Folder(tmp_path)
     simulator_seed.write(folder)
     tenants = json.loads(folder.seed.read_text())["tenants"]
+    assert len(tenants) == Tenant.objects.count() == 2
     for seeded in tenants:
         tenant = Tenant.objects.get(entra_tenant_id=seeded["id"])
         known = {UUID(user["id"]): user["upn"] for user in seeded["users"]}

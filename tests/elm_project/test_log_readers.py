@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test import Client
 from django.urls import reverse
 from jsonschema import Draft202012Validator
@@ -110,7 +110,7 @@ def test_break_glass_is_noted_in_each_tenant_that_it_was_granted(people: People)
 
 def test_what_was_noted_is_never_changed(people: People) -> None:
     client_of(people.auditor).get(reverse(LOG))
-    with pytest.raises(Exception, match="append-only"):
+    with pytest.raises(IntegrityError, match="append-only"):
         LogAccess.objects.update(person="nobody")
 
 

@@ -72,7 +72,7 @@ def test_findings_are_signed_with_a_statement_only(people, excess):
     assert [each["class"] for each in review.document["findings"]] == ["EXCESS"]
     with pytest.raises(InvalidInputError, match="what becomes of each"):
         reviews.sign(review.pk, by=people.auditor, statement=" \u200b")
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="signed_access_reviews_name_the_signer"), transaction.atomic():
         AccessReview.objects.update(signed_by=people.auditor, signed_at=review.taken_at)
 
     reviews.sign(review.pk, by=people.auditor, statement="Taken away by the next migration.")

@@ -150,9 +150,9 @@ def test_the_command_stores_one_quarter_and_explains(ended):
 
 def test_where_it_is_stored_is_never_changed_and_seen_by_who_audits_the_whole_tenant(ended):
     archive.store_ended()
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         EvidenceCopy.objects.update(is_worm=True)
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         EvidenceCopy.objects.all().delete()
     copy = EvidenceCopy.objects.get()
     page = client_of(ended.auditor).get(page_of(copy)).content.decode()

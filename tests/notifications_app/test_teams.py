@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from django.db import transaction
 
@@ -88,9 +86,9 @@ def test_a_card_says_what_happened_whom_it_concerns_and_where_to_look(joined):
 def test_what_teams_answers_decides_whether_and_when_a_card_is_tried_again(joined):
     world, teams = joined
     clock = world.clock
-    slow, refused = tell(world.people, "slow"), tell(world.people, "refused")
-    OutboxMessage.objects.filter(channel=Channel.EMAIL).update(status=Status.SENT)
-    OutboxMessage.objects.filter(pk=refused.pk).update(next_at=clock.at + timedelta(days=30))
+    for who in (world.people.requester, world.people.approver):  # cards are all that is to be delivered
+        choose(who, {(Event.REJECTED, Channel.EMAIL): False})
+    slow = tell(world.people, "slow")
 
     teams.answers = [(429, {"Retry-After": "240"}), (503, {}), (202, {})]
     for seconds, expected in ((0, 1), (200, 0), (41, 1), (59, 0), (2, 1)):
@@ -99,19 +97,17 @@ def test_what_teams_answers_decides_whether_and_when_a_card_is_tried_again(joine
     slow.refresh_from_db()
     assert (slow.status, slow.attempts, slow.last_error) == (Status.SENT, 3, "")
 
-    clock.advance(days=31)
+    refused = tell(world.people, "refused")
     teams.answers = [(400, {}), (302, {"Location": "https://elsewhere.example"})]
     assert deliver_due() == 1
     refused.refresh_from_db()
     assert (refused.status, refused.attempts, refused.last_error) == (Status.FAILED, 1, "Teams answered 400.")
     moved = tell(world.people, "moved")
-    OutboxMessage.objects.filter(channel=Channel.EMAIL).update(status=Status.SENT)
     assert deliver_due() == 1
     moved.refresh_from_db()
     assert (moved.status, moved.last_error) == (Status.FAILED, "Teams answered 302.")
 
     dead = tell(world.people, "dead")
-    OutboxMessage.objects.filter(channel=Channel.EMAIL).update(status=Status.SENT)
     teams.answers = [(500, {})] * MAX_ATTEMPTS
     for _ in range(MAX_ATTEMPTS):
         assert deliver_due() == 1
@@ -123,7 +119,6 @@ def test_what_teams_answers_decides_whether_and_when_a_card_is_tried_again(joine
     # Where the address no longer leads to a listed host, or the vault has none, nothing is sent
     put_secret(world, f"https://attacker.example{PATH}")
     elsewhere, received = tell(world.people, "elsewhere"), len(teams.cards)
-    OutboxMessage.objects.filter(channel=Channel.EMAIL).update(status=Status.SENT)
     assert deliver_due() == 1
     elsewhere.refresh_from_db()
     assert elsewhere.status == Status.FAILED

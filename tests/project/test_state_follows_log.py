@@ -59,7 +59,7 @@ def test_a_change_that_the_newest_entry_names_is_accepted_once() -> None:
     record(Action.REQUEST_WITHDRAWN, on=request, by=SYSTEM, transition=(State.DRAFT, State.WITHDRAWN))
     record(Action.INTAKE_RECEIVED, on=request, by=SYSTEM)  # an entry without a state is no obstacle
     set_state(request, State.WITHDRAWN)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match="newest log entry does not name this change"):
         set_state(request, State.DRAFT)
 
 
@@ -69,14 +69,14 @@ def test_a_change_that_the_newest_entry_names_is_accepted_once() -> None:
 def test_an_entry_that_names_another_change_does_not_help(named: tuple[State, State]) -> None:
     request = make_request()
     record(Action.REQUEST_WITHDRAWN, on=request, by=SYSTEM, transition=named)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match="newest log entry does not name this change"):
         set_state(request, State.WITHDRAWN)
 
 
 def test_an_entry_of_another_request_does_not_help() -> None:
     request, other = make_request(), make_request()
     record(Action.REQUEST_WITHDRAWN, on=other, by=SYSTEM, transition=(State.DRAFT, State.WITHDRAWN))
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match="newest log entry does not name this change"):
         set_state(request, State.WITHDRAWN)
 
 
@@ -86,7 +86,7 @@ def test_an_older_entry_does_not_help() -> None:
     services.retry(request.pk, by=people.operator, reason="The quota was raised.", run_id=run)
     services.fail(request.pk, by=PRINCIPAL, run_id=run, step="create", reason="The quota is used up again.")
     assert request.log_entries.filter(from_state=State.FAILED, to_state=State.PROVISIONING).exists()
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match="newest log entry does not name this change"):
         set_state(request, State.PROVISIONING)
     assert verify_log().ok
 
@@ -110,6 +110,6 @@ def test_a_row_that_starts_as_a_draft_is_accepted() -> None:
 @pytest.mark.sqlite
 def test_a_request_is_not_replaced_by_a_fresh_draft() -> None:
     request = make_request(State.REJECTED)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match="starts in state 1"):
         copy(request, "INSERT OR REPLACE", state="1")
     assert EnvironmentRequest.objects.get(pk=request.pk).state == State.REJECTED

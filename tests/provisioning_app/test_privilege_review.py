@@ -304,9 +304,9 @@ def test_a_delegate_of_a_lead_decides_at_gates_and_signs_no_review(world, review
 
 
 def test_the_database_refuses_a_signature_without_a_signer_and_a_disposition_without_a_person(review):
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="signed_reviews_name_the_signer"), transaction.atomic():
         PrivilegeReview.objects.filter(pk=review.pk).update(status=Status.SIGNED)
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="a_disposition_names_who_and_when"), transaction.atomic():
         review.findings.update(disposition="accepted")
 
 

@@ -107,18 +107,24 @@ def test_c16_answers_that_lower_the_zone_leave_a_trace_and_need_a_rationale(peop
         services.submit(draft.pk, by=people.requester, directory=a_group())
 
 
-@pytest.mark.parametrize("column", ["zone_rationale", "security_group_id"])
-def test_c17_the_database_too_wants_rationale_and_group(people: People, column: str) -> None:
+@pytest.mark.parametrize(
+    ("column", "constraint"),
+    [
+        ("zone_rationale", "zone_2_and_3_have_a_rationale"),
+        ("security_group_id", "zone_2_and_3_have_a_security_group"),
+    ],
+)
+def test_c17_the_database_too_wants_rationale_and_group(people: People, column: str, constraint: str) -> None:
     request = waiting(people)
 
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         EnvironmentRequest.objects.filter(pk=request.pk).update(**{column: ""})
 
 
 def test_c17_the_database_too_wants_a_word_with_a_rejection(people: People) -> None:
     request = waiting(people)
 
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="a_rejection_has_a_comment"), transaction.atomic():
         Decision.objects.create(
             gate=request.gate,
             outcome=Outcome.REJECT,

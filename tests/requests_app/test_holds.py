@@ -96,7 +96,7 @@ def test_a_hold_says_for_what_and_why(people, request_, matter, reason):
 def test_a_release_says_why_and_the_database_wants_it_too(people, hold):
     with pytest.raises(InvalidInputError):
         services.release_hold(hold.pk, reason=" ", by=people.compliance_officer)
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="a_released_hold_says_who_and_why"), transaction.atomic():
         LegalHold.objects.update(released_by=people.auditor)
 
 

@@ -64,7 +64,7 @@ def test_a_second_account_of_the_same_person_does_not_confirm(people: People) ->
     assert [(entry.actor, entry.action_details) for entry in refused] == [
         (account.upn, {"confirm": str(made)}) for account in (lead, double)
     ]
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError, match="a_mapping_needs_a_second_person"), transaction.atomic():
         GroupMapping.objects.filter(pk=made.pk).update(confirmed_by=lead, confirmed_at=made.proposed_at)
 
 
