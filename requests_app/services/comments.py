@@ -14,7 +14,7 @@ from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
 from core_app import clock
-from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.errors import DomainError, InvalidInputError
 from core_app.ids import new_id
 from core_app.text import clean, has_content, unstorable_reason
 from core_app.transactions import transactional
@@ -24,6 +24,7 @@ from notifications_app.catalogue import Event
 from requests_app.choices import State
 from requests_app.models import EnvironmentRequest, RequestComment
 from requests_app.permissions import require_comment
+from requests_app.services.refusals import refusals_recorded
 from requests_app.services.rows import locked, tell
 from requests_app.zones import open_dispute_of
 
@@ -73,11 +74,8 @@ def ask(request_id: UUID, *, by: User, question: str, token: UUID | None = None)
         InvalidInputError: the question says nothing, or cannot be stored.
         DomainError: nothing waits for a decision.
     """
-    try:
+    with refusals_recorded(request_id, by, "Ask for information"):
         return _ask(request_id, by=by, question=question, token=token)
-    except PermissionRefused as refused:
-        _record_refusal(request_id, by, refused)
-        raise
 
 
 @transactional
@@ -158,11 +156,3 @@ def _open_gate(request: EnvironmentRequest) -> Gate | None:
         return request.gate
     dispute = open_dispute_of(request)
     return dispute.gate if dispute else None
-
-
-@transactional
-def _record_refusal(request_id: UUID, by: User, refused: PermissionRefused) -> None:
-    """The verb rolled back; that it was refused is recorded all the same."""
-    request = locked(request_id)
-    details = {"outcome": "Ask for information"}
-    record(Action.DECISION_REFUSED, on=request, by=person(by), details=details, error=str(refused), success=False)

@@ -26,6 +26,7 @@ from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from requests_app.services.alterations import raise_alarm
 from requests_app.services.delegated import record_delegation
+from requests_app.services.refusals import refusals_recorded
 from requests_app.services.rows import each, locked, moment, move, tell
 from requests_app.services.submission import GATE_KIND
 from requests_app.staging import hash_now
@@ -50,14 +51,8 @@ def decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str = "", c
         AlteredContentError: it was changed other than by a verb; logged as DecisionRefused, and an alarm.
         DomainError: it is not waiting for a decision, or the comment is missing.
     """
-    try:
+    with refusals_recorded(request_id, by, outcome.label):
         return _decide(request_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
-    except PermissionRefused as refused:
-        _record_refusal(request_id, by, outcome.label, refused)
-        raise
-    except AlteredContentError as altered:
-        raise_alarm(request_id, person(by), outcome.label, altered)
-        raise
 
 
 @transactional
@@ -137,11 +132,8 @@ def assign(request_id: UUID, *, to: User, by: User) -> EnvironmentRequest:
         PermissionRefused: when either of the two may not decide; logged as DecisionRefused.
         DomainError: when nothing waits for a decision.
     """
-    try:
+    with refusals_recorded(request_id, by, f"Assign to {to.upn}"):
         return _assign(request_id, to=to, by=by)
-    except PermissionRefused as refused:
-        _record_refusal(request_id, by, f"Assign to {to.upn}", refused)
-        raise
 
 
 @transactional
@@ -234,11 +226,3 @@ def waiting_subject(stage: Stage) -> EnvironmentRequest | None:
         .first()
     )
     return locked(pk) if pk else None
-
-
-@transactional
-def _record_refusal(request_id: UUID, by: User, outcome: str, refused: PermissionRefused) -> None:
-    """The verb rolled back; that it was refused is recorded all the same."""
-    request = locked(request_id)
-    details = {"outcome": outcome, "stage_state": request.get_state_display()}
-    record(Action.DECISION_REFUSED, on=request, by=person(by), details=details, error=str(refused), success=False)

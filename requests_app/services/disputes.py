@@ -17,7 +17,7 @@ from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
 from audit_app.log import record
 from core_app import clock
-from core_app.errors import AlteredContentError, DomainError, InvalidInputError, PermissionRefused
+from core_app.errors import DomainError, InvalidInputError, PermissionRefused
 from core_app.text import clean, has_content
 from core_app.transactions import transactional
 from gates_app import services as gates
@@ -28,8 +28,8 @@ from requests_app.choices import Zone
 from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest, ZoneDispute
 from requests_app.permissions import require_dispute
-from requests_app.services.alterations import raise_alarm
 from requests_app.services.delegated import record_delegation
+from requests_app.services.refusals import refusals_recorded
 from requests_app.services.rows import each, locked, moment, tell
 from requests_app.zones import governance_of, open_dispute_of
 
@@ -100,14 +100,9 @@ def decide_dispute(dispute_id: UUID, *, by: User, outcome: Outcome, comment: str
         AlteredContentError: it was changed other than by a verb; logged as DecisionRefused, and an alarm.
         DomainError: it is decided already, or the comment is missing.
     """
-    try:
+    dispute = ZoneDispute.objects.get(pk=dispute_id)
+    with refusals_recorded(dispute.request_id, by, outcome.label, **_details(dispute)):
         return _decide(dispute_id, by=by, outcome=outcome, comment=comment, content_hash=content_hash)
-    except PermissionRefused as refused:
-        _record_refusal(dispute_id, by, outcome, refused)
-        raise
-    except AlteredContentError as altered:
-        raise_alarm(ZoneDispute.objects.get(pk=dispute_id).request_id, person(by), outcome.label, altered)
-        raise
 
 
 @transactional
@@ -267,11 +262,3 @@ def _remind(stage: Stage) -> bool:
     details = {**_details(dispute), "to": [lead.upn for lead in leads]}
     record(Action.REMINDER_SENT, on=request, by=SYSTEM, details=details)
     return True
-
-
-@transactional
-def _record_refusal(dispute_id: UUID, by: User, outcome: Outcome, refused: PermissionRefused) -> None:
-    """The verb rolled back; that it was refused is recorded all the same."""
-    request, dispute = _locked(dispute_id)
-    details = {**_details(dispute), "outcome": outcome.label}
-    record(Action.DECISION_REFUSED, on=request, by=person(by), details=details, error=str(refused), success=False)
