@@ -214,7 +214,7 @@ def _before(request: EnvironmentRequest) -> str:
         return _waits_for_a_slot(request, waiting + place_in_queue(request.approved_on, request.tenant_id))
     if is_awaited(request):
         return _("It is approved by policy at %(moment)s UTC, unless somebody objects before.") % {
-            "moment": f"{request.gate.undo_until:%H:%M:%S}"  # type: ignore[union-attr]
+            "moment": f"{request.gate.undo_until:%Y-%m-%d %H:%M:%S}"  # type: ignore[union-attr]
         }
     return _("Provisioning begins when the request is approved.")
 

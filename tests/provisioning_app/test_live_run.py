@@ -191,6 +191,7 @@ def test_zone_1_is_live_from_its_window_on_and_others_from_their_approval(people
     window = make_request(State.PENDING_APPROVAL, people=make_people(make_tenant(undo_window_seconds=60)))
     assert has_progress(window)
     assert "unless somebody objects before." in seen(window).headline
+    assert f"{window.gate.undo_until:%Y-%m-%d %H:%M:%S} UTC" in seen(window).headline
     assert not has_progress(make_request(State.DRAFT, people=people))
     waiting = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
     assert not has_progress(waiting)
