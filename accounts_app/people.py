@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.scope import scope_of
@@ -122,7 +123,7 @@ def _locked(user_id: UUID) -> tuple[User, Tenant]:
     tenant_id = User.objects.values_list("tenant_id", flat=True).get(pk=user_id)
     if tenant_id is None:
         raise DomainError(_("This account belongs to no tenant; it is looked after on the host, with manage.py."))
-    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+    tenant = locked_tenant(tenant_id)
     return User.objects.select_for_update(no_key=True, of=("self",)).get(pk=user_id), tenant
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant, User
 from audit_app.actions import Action
 from audit_app.actors import person
@@ -54,6 +55,6 @@ def refusals_recorded(tenant: Tenant, by: User, **details: Any) -> Iterator[None
 
 @transactional
 def _record(tenant: Tenant, by: User, details: dict[str, Any], refused: PermissionRefused) -> None:
-    Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    locked_tenant(tenant.pk)
     error = str(refused)
     record(Action.DECISION_REFUSED, on=tenant, by=person(by), details=details, error=error, success=False)

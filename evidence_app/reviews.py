@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant, User
 from accounts_app.privilege_report import digest
 from accounts_app.privileges import verify_privileges
@@ -26,8 +27,7 @@ _REVIEWERS = (Role.AUDITOR, Role.GOVERNANCE_LEAD)
 
 def may_review(user: User, tenant: Tenant) -> bool:
     """Say whether a person reviews the access of a whole tenant themselves; this is not lent by a delegation."""
-    own = scope_of(user).own
-    return any(role in own and tenant.pk in own[role].tenants for role in _REVIEWERS)
+    return scope_of(user).holds_tenant(tenant.pk, *_REVIEWERS)
 
 
 def may_sign(user: User, review: AccessReview) -> bool:
@@ -42,7 +42,7 @@ def take(tenant_id: UUID, *, by: User) -> AccessReview:
     Raises:
         PermissionRefused: unless the person is an ELM Auditor or Governance Lead of the tenant.
     """
-    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+    tenant = locked_tenant(tenant_id)
     _require_review(by, tenant)
     found = verify_privileges(is_production=settings.PRODUCTION).of_tenant(tenant.pk)
     review = AccessReview(
@@ -68,7 +68,7 @@ def sign(review_id: UUID, *, by: User, statement: str = "") -> AccessReview:
         DomainError: it is signed already, or is not what was taken.
     """
     tenant_id = AccessReview.objects.values_list("tenant_id", flat=True).get(pk=review_id)
-    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+    tenant = locked_tenant(tenant_id)
     _require_review(by, tenant)
     review = AccessReview.objects.select_for_update(no_key=True).get(pk=review_id)
     if review.signed_at:

@@ -32,11 +32,6 @@ def safe_cell(value: Any) -> str:
     return f"'{text}" if isinstance(value, str) and could_be_a_formula(text) else text
 
 
-def original(cell: str) -> str:
-    """Return the text that a cell renders."""
-    return cell.removeprefix("'")
-
-
 def could_be_a_formula(text: str) -> bool:
     """Say whether a spreadsheet might run a text instead of showing it."""
     if text[:1].isascii() and text[:1].isalnum():

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import BusinessUnit, Delegation, Tenant, User
 from accounts_app.roles import DECIDING_ROLES, Role
 from accounts_app.scope import scope_of
+from accounts_app.services import governs
 from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
@@ -114,7 +116,7 @@ def _tenant_of(delegator: User) -> Tenant:
             _("%(delegator)s belongs to no tenant and decides nothing that could be delegated.")
             % {"delegator": delegator}
         )
-    return Tenant.objects.select_for_update(no_key=True).get(pk=delegator.tenant_id)
+    return locked_tenant(delegator.tenant_id)
 
 
 def _require_delegator(by: User, delegator: User, tenant: Tenant) -> None:
@@ -128,8 +130,7 @@ def _require_delegator(by: User, delegator: User, tenant: Tenant) -> None:
 def _may_delegate(by: User, delegator: User, tenant: Tenant) -> bool:
     if by.pk == delegator.pk:
         return by.is_active
-    reach = scope_of(by).own.get(Role.GOVERNANCE_LEAD)
-    return reach is not None and tenant.pk in reach.tenants
+    return governs(by, tenant)
 
 
 def _problems_of_people(delegator: User, to: User) -> list[tuple[str, str]]:

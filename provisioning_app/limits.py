@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import Max, Q
 
+from accounts_app.locks import locked_tenant as locked_tenant
 from accounts_app.models import Tenant
 from accounts_app.tenant_settings import Settings
 from core_app import database_clock
@@ -15,11 +16,6 @@ from provisioning_app.choices import RunStatus
 from provisioning_app.models import ProvisioningRun, Slot
 
 _MINUTE = timedelta(minutes=1)
-
-
-def locked_tenant(tenant_id: UUID) -> Tenant:
-    """Return the tenant, locked until the transaction ends: first in the lock order, and what makes counting exact."""
-    return Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
 
 
 def free_slot(tenant: Tenant, settings: Settings) -> Slot | None:

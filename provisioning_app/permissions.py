@@ -12,8 +12,10 @@ from core_app.errors import PermissionRefused
 
 def operates(user: User, tenant: Tenant, unit: BusinessUnit | None = None) -> bool:
     """Say whether a person operates a business unit, or without one the whole tenant."""
-    reach = scope_of(user).own.get(Role.OPERATOR)
-    return reach is not None and (reach.covers(unit) if unit else tenant.pk in reach.tenants)
+    scope = scope_of(user)
+    if unit is None:
+        return scope.holds_tenant(tenant.pk, Role.OPERATOR)
+    return Role.OPERATOR in scope.own and scope.own[Role.OPERATOR].covers(unit)
 
 
 def require_operator(user: User, tenant: Tenant, unit: BusinessUnit | None = None) -> None:

@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
-from accounts_app.scope import scope_of
 from accounts_app.services import holders_of_tenant
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, person
@@ -23,6 +22,7 @@ from microsoft_cloud.errors import AuthenticationError, CloudError
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from provisioning_app.limits import locked_tenant
+from provisioning_app.permissions import operates
 
 
 @transactional
@@ -74,7 +74,7 @@ def resume(tenant_id: UUID, *, by: User, reason: str) -> Tenant:
         DomainError: the tenant is not halted, or no reason is given.
     """
     tenant = locked_tenant(tenant_id)
-    if not scope_of(by).holds_tenant(tenant.pk, Role.OPERATOR):
+    if not operates(by, tenant):
         raise PermissionRefused(
             _("Resuming %(tenant)s needs the role %(operator)s for the tenant.")
             % {"tenant": tenant, "operator": Role.OPERATOR}

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import BusinessUnit, Tenant, User
 from accounts_app.roles import Depth, Role
 from accounts_app.services import governs
@@ -122,7 +123,7 @@ def may_end_mapping(user: User, mapping: GroupMapping) -> bool:
 
 
 def _governed(tenant_id: UUID, by: User) -> Tenant:
-    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+    tenant = locked_tenant(tenant_id)
     if not governs(by, tenant):
         raise PermissionRefused(
             _("Which Entra group has which role in %(tenant)s is decided by its Governance Leads.") % {"tenant": tenant}

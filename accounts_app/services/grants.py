@@ -13,6 +13,7 @@ from django.contrib.auth.models import Group
 from django.utils.translation import gettext
 from guardian.shortcuts import assign_perm, remove_perm
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import BusinessUnit, BusinessUnitUserObjectPermission, Tenant, TenantUserObjectPermission, User
 from accounts_app.roles import GRANT_NAMES, NAME_OF, OWN, Depth, Role
 from accounts_app.services.holders import governs, holders_of_tenant
@@ -238,7 +239,7 @@ def _take(user: User, lost: HeldRole, by: Actor, because: str) -> bool:
 
 
 def _locked(held: HeldRole) -> Tenant:
-    return Tenant.objects.select_for_update(no_key=True).get(pk=held.tenant.pk)
+    return locked_tenant(held.tenant.pk)
 
 
 def _holds(user: User, held: HeldRole) -> bool:

@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from accounts_app import tenant_settings
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant, TenantSettings, User
 from accounts_app.services.holders import governs
 from accounts_app.two_persons import is_proposer, refusals_recorded, require_second_person
@@ -40,7 +41,7 @@ def propose_settings(
         InvalidInputError: listing every setting that is unknown or out of range; or another proposal is open, nothing
             would change, or other settings are in force by now.
     """
-    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+    tenant = locked_tenant(tenant_id)
     require_settings_role(by, tenant)
     version = (tenant.settings.aggregate(last=Max("version"))["last"] or 0) + 1
     proposed = tenant_settings.parse(version, values)
@@ -108,7 +109,7 @@ def reject_settings(settings_id: UUID, *, by: User, reason: str) -> TenantSettin
 
 def _locked_proposal(settings_id: UUID, by: User) -> TenantSettings:
     tenant_id = TenantSettings.objects.values_list("tenant_id", flat=True).get(pk=settings_id)
-    tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
+    tenant = locked_tenant(tenant_id)
     require_settings_role(by, tenant)
     proposal = TenantSettings.objects.select_for_update(no_key=True).get(pk=settings_id)
     if proposal.confirmed_at:

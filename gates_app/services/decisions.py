@@ -14,8 +14,8 @@ from core_app.text import clean, has_content
 from gates_app.deciders import delegation_used, require_eligible
 from gates_app.levels import GateStatus, Level, Outcome, Part, StageStatus
 from gates_app.models import Decision, Gate, GateParty, Stage
-from gates_app.services.gates import close_as, locked, require_open
-from gates_app.services.stages import current_stage, open_stage
+from gates_app.services.gates import close_as, locked, opened, require_open
+from gates_app.services.stages import open_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,7 @@ def decide(gate_id: UUID, *, by: User, outcome: Outcome, comment: str, content_h
         AlteredContentError: what is stored is not what the gate was opened for.
         DomainError: the gate is closed, the comment is missing, or level 1 is approved by policy.
     """
-    gate = locked(gate_id)
-    require_open(gate)
-    stage = current_stage(gate)
+    gate, stage = opened(gate_id)
     require_eligible(by, gate, stage)
     comment = clean(comment)
     if outcome == Outcome.REJECT and not has_content(comment):
@@ -124,9 +122,7 @@ def assign(gate_id: UUID, *, to: User) -> Stage:
         PermissionRefused: when that person may not decide.
         DomainError: when no stage is open.
     """
-    gate = locked(gate_id)
-    require_open(gate)
-    stage = current_stage(gate)
+    gate, stage = opened(gate_id)
     if stage is None:
         raise DomainError(
             _("%(subject)s has no stage to assign; it is approved by policy.") % {"subject": gate.subject}

@@ -15,7 +15,7 @@ from core_app import clock
 from core_app.errors import DomainError
 from gates_app.levels import GateStatus, Level, Part, StageStatus
 from gates_app.models import Gate, GateParty, Stage
-from gates_app.services.stages import open_stage
+from gates_app.services.stages import current_stage, open_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,7 @@ class NewGate:
 
 
 def open_gate(new: NewGate) -> Gate:
-    """Open a gate and its first stage.
-
-    Raises:
-        DomainError: when no eligible person exists for one of its stages.
-    """
+    """Open a gate and its first stage; that somebody is there to decide, the subject's verb asks before."""
     now = clock.now()
     gate = Gate.objects.create(
         tenant_id=new.business_unit.tenant_id,
@@ -77,6 +73,17 @@ def open_gate(new: NewGate) -> Gate:
 def locked(gate_id: UUID) -> Gate:
     """Return a gate, locked until the transaction ends."""
     return Gate.objects.select_for_update(no_key=True).get(pk=gate_id)
+
+
+def opened(gate_id: UUID) -> tuple[Gate, Stage | None]:
+    """Return a gate that waits for a decision, locked until the transaction ends, and its open stage, if it has any.
+
+    Raises:
+        DomainError: it is decided already.
+    """
+    gate = locked(gate_id)
+    require_open(gate)
+    return gate, current_stage(gate)
 
 
 def require_open(gate: Gate) -> None:

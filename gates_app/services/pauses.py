@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from core_app import clock
 from core_app.errors import DomainError
 from gates_app.models import Stage
-from gates_app.services.gates import locked, require_open
+from gates_app.services.gates import locked, opened
 from gates_app.services.stages import current_stage
 
 
@@ -20,9 +20,7 @@ def pause(gate_id: UUID) -> Stage:
     Raises:
         DomainError: when no stage is open.
     """
-    gate = locked(gate_id)
-    require_open(gate)
-    stage = current_stage(gate)
+    gate, stage = opened(gate_id)
     if stage is None:
         raise DomainError(
             _("%(subject)s has no stage that could wait; object, and say what is missing.") % {"subject": gate.subject}

@@ -14,16 +14,15 @@ from unfold.forms import BaseDialogForm
 from accounts_app.admin import TenantAdmin
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
-from accounts_app.scope import scope_of
 from core_app.admin import ConfirmDialog, ReasonDialog, dialog_action
 from provisioning_app import services
 from provisioning_app.credentials.permissions import holds
+from provisioning_app.permissions import operates
 
 
 def may_resume(user: User, tenant: Tenant) -> bool:
     """Say whether a person may let a halted tenant provision again."""
-    reach = scope_of(user).own.get(Role.OPERATOR)
-    return bool(tenant.halted_reason) and reach is not None and tenant.pk in reach.tenants
+    return bool(tenant.halted_reason) and operates(user, tenant)
 
 
 def may_start_review(user: User, tenant: Tenant) -> bool:

@@ -12,8 +12,7 @@ from core_app.errors import PermissionRefused
 
 def holds(user: User, tenant: Tenant, *roles: Role) -> bool:
     """Say whether a person holds one of the roles over a whole tenant."""
-    own = scope_of(user).own  # deciding at a gate can be lent, answering for the principal cannot
-    return any(role in own and tenant.pk in own[role].tenants for role in roles)
+    return scope_of(user).holds_tenant(tenant.pk, *roles)
 
 
 def may_rotate(user: User, identity: TenantIdentity) -> bool:

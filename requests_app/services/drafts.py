@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from django.db.models import F, Field
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import BusinessUnit, Tenant, User
 from audit_app.actions import Action
 from audit_app.actors import person
@@ -96,7 +97,7 @@ def _key_of(request: EnvironmentRequest, token: UUID) -> UUID:
 
 
 def _made_before(request: EnvironmentRequest) -> EnvironmentRequest | None:
-    Tenant.objects.select_for_update(no_key=True).get(pk=request.tenant_id)  # the same form twice at once waits here
+    locked_tenant(request.tenant_id)  # the same form twice at once waits here
     return EnvironmentRequest.objects.filter(pk=request.pk).first()
 
 
