@@ -56,7 +56,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="no Chromium found; install it or name it in CHROMIUM"))
     if deselected:
         config.hook.pytest_deselected(items=deselected)
-        items[:] = [item for item in items if item not in deselected]
+        left = set(deselected)
+        items[:] = [item for item in items if item not in left]
     # What takes longest comes first: no process is left alone with it at the end, nor waits there for another's demo
     items.sort(key=lambda item: item.get_closest_marker("flow") is None)
 

@@ -28,16 +28,13 @@ from provisioning_app.models import WorkerTick
 from tests.lanes import servers
 from tests.microsoft import Simulator, World, WorldMaker
 from tests.processes import environment_in
+from tests.workers import AT_ONCE
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_SECONDS = 120
 TICK, SWEEP = "provisioning_app.tasks.tick", "provisioning_app.tasks.sweep"
 ADVANCE, DISPATCH = "provisioning_app.tasks.advance", "provisioning_app.tasks.dispatch"
 CREATION = "BusinessAppPlatform/environments?"
-AT_ONCE = {
-    **dict.fromkeys(("create_polls", "operation_polls", "system_polls", "metadata_reads", "management_reads"), 1),
-    **dict.fromkeys(("token_denials", "dataverse_denials"), 0),
-}
 ROOMY = {"concurrent_runs": 50, "starts_per_minute": 100, "creations_per_day": 1000, "poll_interval_seconds": 1}
 BEAT_SECONDS = 0.25  # four times as often as beat, so that nobody waits for it
 

@@ -30,7 +30,6 @@ from requests_app import services as requests
 from requests_app.choices import State, Zone
 from tests.faults.brokers import (  # noqa: F401 - fixtures
     ADVANCE,
-    AT_ONCE,
     CREATION,
     DISPATCH,
     ROOMY,
@@ -47,6 +46,7 @@ from tests.faults.brokers import (  # noqa: F401 - fixtures
 from tests.faults.invariants import check_invariants
 from tests.faults.set_aside import assert_told_once, dead_letters
 from tests.provisioning_app.reconciling import calls
+from tests.workers import AT_ONCE
 
 pytestmark = [pytest.mark.simulated, pytest.mark.django_db(transaction=True)]
 

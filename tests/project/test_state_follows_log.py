@@ -19,6 +19,7 @@ from tests.factories import PRINCIPAL, make_people, make_request
 pytestmark = pytest.mark.django_db
 
 TABLE = "requests_app_environmentrequest"
+LATER = sorted(set(State) - {State.DRAFT})
 COLUMNS = [field.column for field in EnvironmentRequest._meta.concrete_fields]
 
 
@@ -48,10 +49,11 @@ def fresh(state: State) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.DRAFT}))
-def test_c13_a_raw_update_of_the_state_is_refused(state: State) -> None:
-    with pytest.raises(IntegrityError, match="newest log entry does not name this change"):
-        set_state(make_request(), state)
+def test_c13_a_raw_update_of_the_state_is_refused() -> None:
+    request = make_request()
+    for state in LATER:
+        with pytest.raises(IntegrityError, match="newest log entry does not name this change"):
+            set_state(request, state)
 
 
 def test_a_change_that_the_newest_entry_names_is_accepted_once() -> None:
@@ -96,10 +98,11 @@ def test_other_columns_change_freely() -> None:
     EnvironmentRequest.objects.filter(pk=request.pk).update(business_justification="Something else altogether.")
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.DRAFT}))
-def test_a_row_that_does_not_start_as_a_draft_is_refused(state: State) -> None:
-    with pytest.raises(IntegrityError, match="starts in state 1"):
-        copy(make_request(), **fresh(state))
+def test_a_row_that_does_not_start_as_a_draft_is_refused() -> None:
+    request = make_request()
+    for state in LATER:
+        with pytest.raises(IntegrityError, match="starts in state 1"):
+            copy(request, **fresh(state))
 
 
 def test_a_row_that_starts_as_a_draft_is_accepted() -> None:

@@ -52,28 +52,28 @@ def test_a_form_sent_again_after_its_answer_was_lost_makes_no_second_draft(peopl
     assert EnvironmentRequest.objects.filter(environment_name="FIN-Once-DEV", requester=people.requester).count() == 1
 
 
-def test_what_is_missing_is_told_beside_the_field_and_nothing_typed_is_lost(people: People) -> None:
-    values = typed(people, environment_name="FIN-Kept-DEV", data_sensitivity="", business_justification="Kept words.")
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"data_sensitivity": ""}, {"data_sensitivity": ["This field is required."]}),
+        (
+            {"business_justification": "x" * 20_001},
+            {"business_justification": ["is 20001 characters long; use at most 20000."]},
+        ),
+    ],
+    ids=["missing", "refused by the verb"],
+)
+def test_what_is_wrong_is_told_beside_the_field_and_nothing_typed_is_lost(
+    people: People, wrong: dict[str, str], told: dict[str, list[str]]
+) -> None:
+    values = typed(people, **{"environment_name": "FIN-Kept-DEV", "business_justification": "Kept words.", **wrong})
 
     page = client_of(people.requester).post(reverse(ADD), values)
 
     assert page.status_code == 200
-    assert page.context["adminform"].form.errors == {"data_sensitivity": ["This field is required."]}
-    assert "FIN-Kept-DEV" in page.content.decode()
-    assert "Kept words." in page.content.decode()
-    assert not EnvironmentRequest.objects.exists()
-
-
-def test_what_the_verb_refuses_comes_back_in_the_same_form(people: People) -> None:
-    values = typed(people, environment_name="FIN-Kept-DEV", business_justification="x" * 20_001)
-
-    page = client_of(people.requester).post(reverse(ADD), values)
-
-    assert page.status_code == 200
-    assert page.context["adminform"].form.errors == {
-        "business_justification": ["is 20001 characters long; use at most 20000."]
-    }
-    assert "FIN-Kept-DEV" in page.content.decode()
+    assert page.context["adminform"].form.errors == told
+    assert values["environment_name"] in page.content.decode()
+    assert values["business_justification"] in page.content.decode()
     assert not EnvironmentRequest.objects.exists()
 
 

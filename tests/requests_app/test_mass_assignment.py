@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import product
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import pytest
@@ -112,17 +114,25 @@ def test_posting_every_field_makes_a_draft_with_only_what_a_requester_writes(peo
     }
 
 
-@pytest.mark.parametrize("name", sorted({*ROWS, *UNKNOWN} - written_by(Role.REQUESTER, State.DRAFT)))
-def test_the_verbs_of_a_draft_refuse_every_other_field_by_name(people: People, name: str) -> None:
-    draft = make_request(people=people)
+def test_the_verbs_of_a_draft_refuse_every_other_field_by_name(people: People) -> None:
+    draft, who = make_request(people=people), people.requester
     before = columns_of(draft)
-    refusal = "is not a field a requester can set"
-    with pytest.raises(InvalidInputError, match=refusal):
-        services.edit_draft(draft.pk, by=people.requester, **{name: "7"})
-    if name != "business_unit":  # chosen when the draft is made
-        with pytest.raises(InvalidInputError, match=refusal):
-            services.create_draft(by=people.requester, **facts(), **{name: "7"})
+    others = {*ROWS, *UNKNOWN} - written_by(Role.REQUESTER, State.DRAFT)
+    assert len(others) > len(MODEL) / 2
+    edited = {name for name in others if not refuses(partial(services.edit_draft, draft.pk, by=who), name)}
+    others -= {"business_unit"}  # chosen when the draft is made
+    made = {name for name in others if not refuses(partial(services.create_draft, by=who, **facts()), name)}
+    assert (edited, made) == (set(), set())
     assert columns_of(draft) == before
+
+
+def refuses(verb: Callable[..., Any], name: str) -> bool:
+    """Say whether a verb refuses a field because of its name."""
+    try:
+        verb(**{name: "7"})
+    except InvalidInputError as error:
+        return "is not a field a requester can set" in str(error)
+    return False
 
 
 def test_an_intake_payload_with_every_field_sets_only_what_a_requester_writes(
