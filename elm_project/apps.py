@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts_app import roles
 from core_app.words import translate_names
-from elm_project import checks, correlation, startup, worker
+from elm_project import checks, correlation, formats, startup, worker
 
 
 class ElmProjectConfig(AppConfig):
@@ -32,4 +32,5 @@ class ElmProjectConfig(AppConfig):
         worker.connect()
         ours = [config for config in apps.get_app_configs() if config.name.endswith("_app")]
         translate_names(ours)
+        formats.hold_in_every_language()
         admin.site.index_title = _("Overview")

@@ -1,1 +1,0 @@
-"""How dates and times are written: for people who compare them with a log."""
