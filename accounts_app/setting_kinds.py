@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from core_app.text import clean, has_content, unstorable_reason
 
+_AS_WRITTEN: Final = {"dlp": "DLP", "developer": "Developer", "teams": "Teams"}
 _SECRET_NAME: Final = re.compile(r"[0-9A-Za-z-]{0,127}")
+
+
+def in_words(name: str) -> str:
+    """Return a name of the code as people write it: ``required_dlp_policy`` is "required DLP policy"."""
+    return " ".join(_AS_WRITTEN.get(part, part) for part in name.replace("_", " ").split(" "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Number(Kind):
         """Return what it takes, in words."""
         alternative = _(", or nothing: %(meaning)s") % {"meaning": _(self.empty)} if self.empty else ""
         return _("%(unit)s, from %(low)s to %(high)s%(alternative)s") % {
-            "unit": _(self.unit.capitalize()),
+            "unit": capfirst(_(self.unit)),
             "low": self.low,
             "high": self.high,
             "alternative": alternative,
@@ -145,7 +153,8 @@ class SecretName(Text):
     @property
     def range(self) -> str:
         """Return what it takes, in words."""
-        return f"Name of a Key Vault secret (letters, digits, dashes), or nothing: {self.empty}"
+        meaning = {"meaning": _(self.empty)}
+        return _("Name of a Key Vault secret (letters, digits, dashes), or nothing: %(meaning)s") % meaning
 
     def checked(self, value: Any) -> str:
         """Return the name."""
@@ -167,13 +176,17 @@ class Choice(Kind):
     @property
     def range(self) -> str:
         """Return what it takes, in words."""
-        return _("One of %(options)s") % {"options": ", ".join(self.options)}
+        return _("One of %(options)s") % {"options": _listed(self.options)}
 
     def checked(self, value: Any) -> str:
         """Return the word."""
         if value not in self.options:
             raise ValueError(f"must be one of {', '.join(self.options)}.")
         return str(value)
+
+    def in_words(self, value: Any) -> str:
+        """Return the word as people write it."""
+        return _(in_words(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +209,7 @@ class Several(Kind):
     def range(self) -> str:
         """Return what it takes, in words."""
         words = _("At least one of %(options)s") if self.least else _("Any of %(options)s")
-        return words % {"options": ", ".join(self.options)}
+        return words % {"options": _listed(self.options)}
 
     def checked(self, value: Any) -> tuple[str, ...]:
         """Return the words."""
@@ -210,4 +223,8 @@ class Several(Kind):
 
     def in_words(self, value: Any) -> str:
         """Return the words, in their order."""
-        return (_(", then ") if self.in_order else ", ").join(value) or _(self.empty)
+        return _listed(value, _(", then ") if self.in_order else ", ") or _(self.empty)
+
+
+def _listed(options: Iterable[str], between: str = ", ") -> str:
+    return between.join(_(in_words(option)) for option in options)

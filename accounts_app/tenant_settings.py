@@ -7,14 +7,15 @@ setting has a path, such as ``poll_limit`` or ``baselines.3.sharing_limit``, and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any, Final
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.roles import DECIDING_ROLES, Role
-from accounts_app.setting_kinds import Choice, Kind, Number, SecretName, Several, Switch, Text
+from accounts_app.setting_kinds import Choice, Kind, Number, SecretName, Several, Switch, Text, in_words
 from core_app.errors import InvalidInputError
 
 ZONES: Final = (1, 2, 3)
@@ -148,9 +149,6 @@ KINDS: Final[dict[str, Kind]] = {
 }
 
 
-_AS_WRITTEN: Final = {"dlp": "DLP", "developer": "Developer", "teams": "Teams"}
-
-
 def parse(version: int, values: Mapping[str, Any]) -> Settings:
     """Return the settings that a stored row means.
 
@@ -195,7 +193,11 @@ def changes(before: Settings, after: Settings) -> list[dict[str, str]]:
     """Return what differs between two versions, in words: setting, before, after."""
     old, new = by_path(before), by_path(after)
     return [
-        {"setting": title(path), "before": kind.in_words(old[path]), "after": kind.in_words(new[path])}
+        {
+            noop("setting"): title(path),
+            noop("before"): kind.in_words(old[path]),
+            noop("after"): kind.in_words(new[path]),
+        }
         for path, kind in KINDS.items()
         if old[path] != new[path]
     ]
@@ -203,17 +205,27 @@ def changes(before: Settings, after: Settings) -> list[dict[str, str]]:
 
 def title(path: str) -> str:
     """Return what people call a setting: ``baselines.3.sharing_limit`` is "Zone 3: sharing limit"."""
-    parts = [part for part in path.split(".") if part != "baselines"]
-    zone = next((part for part in parts if part.isdigit()), "")
-    name = in_words(" ".join(part for part in parts if part != zone))
+    zone = next((part for part in path.split(".") if part.isdigit()), "")
     if zone:
-        return _("Zone %(zone)s: %(setting)s") % {"zone": zone, "setting": _(name)}
-    return _(capfirst(name))
+        return _("Zone %(zone)s: %(setting)s") % {"zone": zone, "setting": name_of(path)}
+    return capfirst(name_of(path))
 
 
-def in_words(name: str) -> str:
-    """Return a name of the code as people write it: ``required_dlp_policy`` is "required DLP policy"."""
-    return " ".join(_AS_WRITTEN.get(part, part) for part in name.replace("_", " ").split(" "))
+def name_of(path: str) -> str:
+    """Return what people call a setting whatever the zone."""
+    return _(_name(path))
+
+
+def texts() -> set[str]:
+    """Return every text by which the settings are shown, as it is looked up in a catalogue."""
+    found = {_name(path) for path in KINDS}
+    for value in (value for kind in KINDS.values() for value in astuple(kind)):
+        found |= set(map(in_words, value)) if isinstance(value, tuple) else {value} if isinstance(value, str) else set()
+    return found - {""}
+
+
+def _name(path: str) -> str:
+    return in_words(" ".join(part for part in path.split(".") if part != "baselines" and not part.isdigit()))
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:

@@ -274,7 +274,7 @@ CONTENT_SECURITY_POLICY = {
 # --- Language, time, files ------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = env.str("ELM_LANGUAGE", default="en-us")
-LOCALE_PATHS = [BASE_DIR / "locale"]  # catalogues of an installation; `django-admin makemessages` begins one
+LOCALE_PATHS = [BASE_DIR / "locale"]  # catalogues of an installation; `manage.py makemessages` begins one
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from accounts_app.models import User
@@ -16,7 +16,7 @@ class ColleagueField(forms.EmailField):
     """A person's user principal name; nobody is offered, since a list of everybody would tell who there is."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"label": "User principal name", "widget": UnfoldAdminTextInputWidget, **kwargs})
+        super().__init__(**{"label": _("User principal name"), "widget": UnfoldAdminTextInputWidget, **kwargs})
 
     @staticmethod
     def found(upn: str, *, among: QuerySet[User]) -> User:

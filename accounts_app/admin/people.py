@@ -128,7 +128,7 @@ class UserAdmin(ReadOnlyHistory):
     )
     def revoke_role(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         lost, reason = form.cleaned_data["lost"], form.cleaned_data["reason"]
-        done = f"{{}} is no longer {lost}."
+        done = gettext("{{}} is no longer {role}.").format(role=lost)
         return self.run_verb(request, object_id, services.revoke_role, done, lost=lost, reason=reason)
 
     @dialog_action(
@@ -171,7 +171,7 @@ class UserAdmin(ReadOnlyHistory):
 
     @display(description=_("Roles"), label=True)
     def roles(self, user: User) -> list[str]:
-        return [group.name.removeprefix("ELM ") for group in user.groups.all()]
+        return [gettext(group.name.removeprefix("ELM ")) for group in user.groups.all()]
 
     @display(description=_("Roles"))
     def held_roles(self, user: User) -> str:

@@ -86,7 +86,7 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
         if self.has_add_permission(request) and self._tenant(request) is None:
             links = ((f"{request.path}?tenant={tenant.pk}", tenant) for tenant in _tenants(request))
             offered = format_html_join(", ", '<a class="underline" href="{}">{}</a>', links)
-            messages.info(request, format_html("Choose whose settings you want to change: {}", offered))
+            messages.info(request, format_html(gettext("Choose whose settings you want to change: {}"), offered))
             return HttpResponseRedirect(reverse(_LIST))
         return super().add_view(request, form_url, extra_context)
 
@@ -103,10 +103,10 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
         tenant = self._tenant(request)
         of_tenant = {"fields": (BASED_ON, *map(field_name, tenant_settings.TOGETHER)), "description": str(tenant or "")}
         zones = [
-            (f"Zone {zone}", {"fields": tuple(map(field_name, kinds))})
+            (_("Zone %(zone)s") % {"zone": zone}, {"fields": tuple(map(field_name, kinds))})
             for zone, kinds in tenant_settings.OF_ZONE.items()
         ]
-        return [("For the whole tenant", of_tenant), *zones]
+        return [(_("For the whole tenant"), of_tenant), *zones]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
         """Return every column of a version; a proposal is typed in."""
@@ -200,7 +200,8 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
     @display(description=_("For the whole tenant"))
     def together(self, row: TenantSettings) -> str:
         values = tenant_settings.by_path(tenant_settings.parse(row.version, row.values))
-        return readable({name: kind.in_words(values[name]) for name, kind in tenant_settings.TOGETHER.items()})
+        kinds = tenant_settings.TOGETHER
+        return readable({tenant_settings.name_of(name): kind.in_words(values[name]) for name, kind in kinds.items()})
 
     @display(description=_("For each zone"))
     def by_zone(self, row: TenantSettings) -> str:
@@ -208,10 +209,10 @@ class TenantSettingsAdmin(VerbFormAdmin, TenantScoped):
         rows = []
         for paths in zip(*tenant_settings.OF_ZONE.values(), strict=True):  # one setting, in each zone
             words = {
-                f"zone {zone}": tenant_settings.KINDS[path].in_words(values[path])
+                gettext("Zone %(zone)s") % {"zone": zone}: tenant_settings.KINDS[path].in_words(values[path])
                 for zone, path in zip(tenant_settings.ZONES, paths, strict=True)
             }
-            rows.append({"setting": capfirst(tenant_settings.title(paths[0]).rpartition(": ")[2]), **words})
+            rows.append({"setting": capfirst(tenant_settings.name_of(paths[0])), **words})
         return readable(rows)
 
 

@@ -8,7 +8,10 @@ from typing import Any, Final
 from django import forms
 from django.forms.models import ModelFormMetaclass
 from django.http import HttpRequest
+from django.utils.functional import lazy
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -20,8 +23,8 @@ from unfold.widgets import (
 
 from accounts_app.models import TenantSettings
 from accounts_app.services import settings_changes
-from accounts_app.setting_kinds import Choice, Kind, Number, Several, Switch, Text
-from accounts_app.tenant_settings import KINDS, in_words, title
+from accounts_app.setting_kinds import Choice, Kind, Number, Several, Switch, Text, in_words
+from accounts_app.tenant_settings import KINDS, name_of
 from core_app.admin import ReasonDialog, VerbForm, readable
 
 BASED_ON: Final = "based_on"  # the version in force that the form was filled with
@@ -44,7 +47,7 @@ class OrderField(forms.ChoiceField):
     def __init__(self, kind: Several, **kwargs: Any) -> None:
         sizes = range(kind.least, len(kind.options) + 1)
         orders = [order for size in sizes for order in permutations(kind.options, size)]
-        choices = [(_NEXT.join(order), kind.in_words(order)) for order in orders]
+        choices = [(_NEXT.join(order), _shown_late(kind.in_words, order)) for order in orders]
         super().__init__(choices=choices, required=False, widget=UnfoldAdminSelectWidget, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
@@ -64,11 +67,19 @@ class SomeField(forms.MultipleChoiceField):
         return tuple(super().clean(value))
 
 
+def _label(path: str) -> str:
+    return capfirst(name_of(path))
+
+
+def _help(kind: Kind) -> str:
+    return f"{gettext(kind.meaning)} {kind.range}."
+
+
+_shown_late: Final[Any] = lazy(lambda say, of: say(of), str)  # the form is made before the language is known
+
+
 def _field(path: str, kind: Kind) -> forms.Field:
-    said: dict[str, Any] = {
-        "label": capfirst(title(path).rpartition(": ")[2]),
-        "help_text": f"{kind.meaning} {kind.range}.",
-    }
+    said: dict[str, Any] = {"label": _shown_late(_label, path), "help_text": _shown_late(_help, kind)}
     match kind:
         case Number():
             return forms.IntegerField(
@@ -95,8 +106,12 @@ def _field(path: str, kind: Kind) -> forms.Field:
     raise TypeError(f"{path} is of a kind that no field is made for.")
 
 
+def _option(option: str) -> str:
+    return capfirst(gettext(in_words(option)))
+
+
 def _named(options: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(option, capfirst(in_words(option))) for option in options]
+    return [(option, _shown_late(_option, option)) for option in options]
 
 
 class _Meta:
@@ -111,7 +126,7 @@ ProposalForm: Final[Any] = ModelFormMetaclass(
         "__doc__": "All settings of a tenant, filled with those in force.",
         "__module__": __name__,
         "Meta": _Meta,
-        BASED_ON: forms.IntegerField(widget=forms.HiddenInput),
+        BASED_ON: forms.IntegerField(label="", widget=forms.HiddenInput),
         **{field_name(path): _field(path, kind) for path, kind in KINDS.items()},
     },
 )
@@ -130,4 +145,4 @@ class ConfirmSettingsDialog(BaseDialogForm):
 class RejectSettingsDialog(ConfirmSettingsDialog, ReasonDialog):
     """Shows what would change, and asks why it shall not."""
 
-    wanted = "Say why; it is kept in the log, and who proposed them reads it."
+    wanted = _("Say why; it is kept in the log, and who proposed them reads it.")
