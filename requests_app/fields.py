@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from django.utils.translation import gettext_noop as noop
+
 from accounts_app.roles import DECIDING_ROLES, Role
 from requests_app.choices import State
 
@@ -26,10 +28,10 @@ class Access(StrEnum):
 class Tab(StrEnum):
     """Where the page of a request shows a field (seed, Form Layout)."""
 
-    DETAILS = "Request Details"
-    CLASSIFICATION = "Classification"
-    APPROVAL = "Approval"
-    PROVISIONING = "Provisioning"
+    DETAILS = noop("Request Details")
+    CLASSIFICATION = noop("Classification")
+    APPROVAL = noop("Approval")
+    PROVISIONING = noop("Provisioning")
 
 
 NEW: Final = None  # stands for the state of a draft that is being made

@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import path, reverse
-from django.utils.text import slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
@@ -109,7 +108,7 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
         """Add the live run, and for those who may see them runs and gaps, to the provisioning tab."""
         fieldsets = super().get_fieldsets(request, obj)
         for title, laid_out in fieldsets if obj is not None else ():
-            if title == Tab.PROVISIONING:
+            if title == gettext(Tab.PROVISIONING):
                 laid_out["description"] = rendered_late(self._provisioning, request, obj)
         return fieldsets
 
@@ -119,7 +118,7 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
         if row is not None and has_progress(row):
             context["live"] = self._live(request, row)
         if row is not None and row.state in _HAPPENING:
-            context["opened_tab"] = slugify(Tab.PROVISIONING)
+            context["opened_tab"] = gettext(Tab.PROVISIONING)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _live(self, request: HttpRequest, row: EnvironmentRequest) -> dict[str, Any]:

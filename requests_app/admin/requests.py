@@ -126,9 +126,7 @@ class EnvironmentRequestAdmin(
         """Return the form's tabs; a new request has only those that are filled in."""
         columns = [column for column in COLUMNS if obj is not None or column.name in _ASKED_FOR]
         filled = [(tab, [_SHOWN[column.name] for column in columns if column.tab == tab]) for tab in Tab]
-        tabs: list[Any] = [
-            (gettext(tab.value), {"classes": ["tab"], "fields": names}) for tab, names in filled if names
-        ]
+        tabs: list[Any] = [(gettext(tab), {"classes": ["tab"], "fields": names}) for tab, names in filled if names]
         if obj is None:
             tabs[0][1]["fields"].append(FORM)
         elif request.user.has_perm("audit_app.view_provisioninglog"):
