@@ -25,6 +25,7 @@ from accounts_app.admin import scope_for
 from accounts_app.models import Tenant
 from core_app.admin import kept_words
 from core_app.errors import DomainError, PermissionRefused, SignInAgainError
+from core_app.words import translated_choices
 from exports_app import services
 from exports_app.files import Format
 from exports_app.services import Export, Order
@@ -39,14 +40,14 @@ class ExportForm(forms.Form):
 
     file_format = forms.ChoiceField(
         label=gettext_lazy("File"),
-        choices=Format.choices,
+        choices=translated_choices(Format),
         initial=Format.CSV,
         widget=UnfoldAdminRadioSelectWidget,
         help_text=gettext_lazy("It comes in a .zip file with a manifest: filter, number of rows, columns, SHA-256."),
     )
     names = forms.ChoiceField(
         label=gettext_lazy("Columns"),
-        choices=Names.choices,
+        choices=translated_choices(Names),
         initial=Names.OURS,
         widget=UnfoldAdminRadioSelectWidget,
     )

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
@@ -77,7 +79,7 @@ class DecisionInline(ReadOnlyInline):
 
     @display(description=_("Decided by"))
     def decider(self, decision: Decision) -> str:
-        return str(decision.decided_by or "Policy")
+        return str(decision.decided_by or gettext("Policy"))
 
     @display(description=_("In place of"))
     def in_place_of(self, decision: Decision) -> str:
@@ -108,7 +110,7 @@ class GateAdmin(PartyScoped, ReadOnlyHistory):
 
     @display(description=_("What is decided"))
     def what(self, gate: Gate) -> str:
-        return gettext(gate.kind.replace("_", " ").capitalize())
+        return capfirst(gettext(gate.kind.replace("_", " ")))
 
     @display(
         description=_("Status"),
@@ -163,7 +165,7 @@ class DecisionAdmin(PartyScoped, ReadOnlyAdmin):
 
     @display(description=_("Decided by"))
     def decider(self, decision: Decision) -> str:
-        return str(decision.decided_by or "Policy")
+        return str(decision.decided_by or gettext("Policy"))
 
     @display(description=_("Stage"))
     def stage_number(self, decision: Decision) -> str:
@@ -191,13 +193,13 @@ class DelegationForm(VerbForm):
     class Meta:
         model = Delegation
         fields = ("role", "business_unit", "begins_at", "ends_at", "is_absence", "reason")
-        help_texts: ClassVar[dict[str, str]] = {
-            "role": "What you lend.",
-            "business_unit": "This unit and those below it; without one, wherever you decide.",
-            "begins_at": "In UTC.",
-            "ends_at": "In UTC.",
-            "is_absence": "Nothing new is assigned to you meanwhile, but to your delegate.",
-            "reason": "Why; it is logged.",
+        help_texts: ClassVar[dict[str, Promise]] = {
+            "role": _("What you lend."),
+            "business_unit": _("This unit and those below it; without one, wherever you decide."),
+            "begins_at": _("In UTC."),
+            "ends_at": _("In UTC."),
+            "is_absence": _("Nothing new is assigned to you meanwhile, but to your delegate."),
+            "reason": _("Why; it is logged."),
         }
 
     def clean_delegate(self) -> User:
@@ -242,14 +244,17 @@ class DelegationAdmin(VerbFormAdmin, RoleScoped, HistoryAdmin):
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the roles with which the person decides."""
         roles = deciding_roles_of(request.user)  # type: ignore[arg-type]
-        kwargs["choices"] = [("", "Every role with which I decide"), *((role.value, role.label) for role in roles)]
+        kwargs["choices"] = [
+            ("", gettext("Every role with which I decide")),
+            *((role.value, gettext(role.label)) for role in roles),
+        ]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the units for which the person decides."""
         if db_field.name == "business_unit":
             kwargs["queryset"] = BusinessUnit.objects.filter(_decided_for(request))
-            kwargs["empty_label"] = "Wherever I decide"
+            kwargs["empty_label"] = gettext("Wherever I decide")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Delegation, form: Any, change: bool) -> None:
@@ -278,7 +283,7 @@ class DelegationAdmin(VerbFormAdmin, RoleScoped, HistoryAdmin):
 
     @display(description=_("Role"))
     def lent(self, row: Delegation) -> str:
-        return row.role or gettext("Every deciding role")
+        return row.get_role_display() or gettext("Every deciding role")
 
     @display(description=_("Status"), label=Coloured({"In force": "success", "Planned": "info", "Ended": ""}))
     def status(self, row: Delegation) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from accounts_app.roles import Role
@@ -111,9 +112,12 @@ def send_again(message_id: UUID, *, by: User) -> OutboxMessage:
     """
     message = OutboxMessage.objects.select_for_update(no_key=True, of=("self",)).get(pk=message_id)
     if not _operates(by, message):
-        raise PermissionRefused(f"Sending a message again needs the role {Role.OPERATOR} where its recipient is.")
+        raise PermissionRefused(
+            _("Sending a message again needs the role %(role)s where its recipient is.") % {"role": Role.OPERATOR}
+        )
     if message.status != Status.FAILED:
-        raise DomainError(f"This message is {message.get_status_display().lower()}; only a failed one is sent again.")
+        status = message.get_status_display().lower()
+        raise DomainError(_("This message is %(status)s; only a failed one is sent again.") % {"status": status})
     details = {
         "message": str(message.pk),
         "event": message.event,

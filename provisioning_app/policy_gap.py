@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Avg, Count, Max, QuerySet
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.actions import Action
 from core_app import database_clock
@@ -15,14 +16,14 @@ from provisioning_app.steps.outcome import Entry
 
 # The log action that proves a control → what people call the control
 CONTROLS: Final[dict[Action, str]] = {
-    Action.MANAGED_ENABLED: "Managed environment",
-    Action.SHARING_LIMITS_CONFIGURED: "Sharing limits",
-    Action.GROUP_ASSIGNED: "Environment group",
-    Action.SECURITY_GROUP_BOUND: "Security group",
-    Action.AUDITING_CONFIGURED: "Auditing",
-    Action.SESSION_TIMEOUT_CONFIGURED: "Session timeout",
-    Action.ROLES_ASSIGNED: "Roles",
-    Action.DLP_ASSIGNED: "Data policy",
+    Action.MANAGED_ENABLED: noop("Managed environment"),
+    Action.SHARING_LIMITS_CONFIGURED: noop("Sharing limits"),
+    Action.GROUP_ASSIGNED: noop("Environment group"),
+    Action.SECURITY_GROUP_BOUND: noop("Security group"),
+    Action.AUDITING_CONFIGURED: noop("Auditing"),
+    Action.SESSION_TIMEOUT_CONFIGURED: noop("Session timeout"),
+    Action.ROLES_ASSIGNED: noop("Roles"),
+    Action.DLP_ASSIGNED: noop("Data policy"),
 }
 
 

@@ -48,4 +48,4 @@ class RequestForm(VerbForm):
 class NewRequestForm(RequestForm):
     """The fields of a new draft; the same form sent twice, because the answer was lost, makes one draft."""
 
-    form_token = forms.UUIDField(widget=forms.HiddenInput, required=False, initial=uuid4)
+    form_token = forms.UUIDField(label="", widget=forms.HiddenInput, required=False, initial=uuid4)

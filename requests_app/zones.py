@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+from django.utils.translation import gettext_noop as noop
 
 from gates_app.levels import GateStatus
 from requests_app.choices import Zone
 from requests_app.models import EnvironmentRequest, ZoneDispute
 from requests_app.policies.classification import Classification, classify, governed_zone
+
+# What came on top of the rules, by (zone before, zone after); kept in the log as it stands here
+_LOWERED: Final = {
+    (Zone.ZONE_2, Zone.ZONE_1): noop("A Governance Lead lowered it from Zone 2 to Zone 1, as the requester had asked."),
+    (Zone.ZONE_3, Zone.ZONE_1): noop("A Governance Lead lowered it from Zone 3 to Zone 1, as the requester had asked."),
+    (Zone.ZONE_3, Zone.ZONE_2): noop("A Governance Lead lowered it from Zone 3 to Zone 2, as the requester had asked."),
+}
+_RAISED: Final = {
+    (Zone.ZONE_1, Zone.ZONE_2): noop("The requester raised it from Zone 1 to Zone 2."),
+    (Zone.ZONE_1, Zone.ZONE_3): noop("The requester raised it from Zone 1 to Zone 3."),
+    (Zone.ZONE_2, Zone.ZONE_3): noop("The requester raised it from Zone 2 to Zone 3."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +75,7 @@ def _on_top(verdict: Classification, zone: Zone, override: ZoneDispute | None) -
     base = Zone(override.wanted_zone) if override else verdict.zone
     sentences = []
     if override:
-        sentences.append(
-            f"A Governance Lead lowered it from {verdict.zone.label} to {base.label}, as the requester had asked."
-        )
+        sentences.append(_LOWERED[verdict.zone, base])
     if zone > base:
-        sentences.append(f"The requester raised it from {base.label} to {zone.label}.")
+        sentences.append(_RAISED[base, zone])
     return sentences

@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
@@ -20,6 +21,7 @@ from accounts_app.admin import TenantReach, governed_tenants
 from accounts_app.models import BusinessUnit, Tenant
 from accounts_app.roles import Depth, Role
 from core_app.admin import Coloured, ConfirmDialog, HistoryAdmin, VerbForm, VerbFormAdmin, dialog_action
+from core_app.words import translated_choices
 from sign_in_app.mappings import (
     Terms,
     confirm_mapping,
@@ -42,10 +44,14 @@ class MappingForm(VerbForm):
     class Meta:
         model = GroupMapping
         fields = ("tenant", "group_id", "group_name", "role", "business_unit", "depth")
-        help_texts: ClassVar[dict[str, str]] = {
-            "business_unit": "Over which unit they hold the role; without one, over the whole tenant. "
-            "For requesters: the unit for which they ask.",
-            "depth": "Where the role is over a unit; over the whole tenant, and for requesters, it says nothing.",
+        help_texts: ClassVar[dict[str, Promise]] = {
+            "business_unit": gettext_lazy(
+                "Over which unit they hold the role; without one, over the whole tenant. "
+                "For requesters: the unit for which they ask."
+            ),
+            "depth": gettext_lazy(
+                "Where the role is over a unit; over the whole tenant, and for requesters, it says nothing."
+            ),
         }
 
 
@@ -62,7 +68,7 @@ class GroupMappingAdmin(VerbFormAdmin, TenantReach, HistoryAdmin):
             None,
             {
                 "fields": ("tenant", "group_id", "group_name", "role", "business_unit", "depth"),
-                "description": "A proposal: it counts once another Governance Lead has confirmed it.",
+                "description": gettext_lazy("A proposal: it counts once another Governance Lead has confirmed it."),
             },
         ),
     )
@@ -105,15 +111,18 @@ class GroupMappingAdmin(VerbFormAdmin, TenantReach, HistoryAdmin):
             kwargs["queryset"] = BusinessUnit.objects.filter(tenant__in=governed)
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if db_field.name == "business_unit":
-            field.empty_label, field.label_from_instance = "The whole tenant", _indented
+            field.empty_label, field.label_from_instance = _("The whole tenant"), _indented
         return field
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer the depths that a unit has, and no role before one was chosen."""
         if db_field.name == "depth":
-            kwargs["choices"] = [(Depth.LOCAL.value, "This unit alone"), (Depth.DEEP.value, "And the units below it")]
+            kwargs["choices"] = [
+                (Depth.LOCAL.value, _("This unit alone")),
+                (Depth.DEEP.value, _("And the units below it")),
+            ]
         if db_field.name == "role":
-            kwargs["choices"] = [("", "Choose a role"), *Role.choices]
+            kwargs["choices"] = [("", _("Choose a role")), *translated_choices(Role)]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: GroupMapping, form: forms.ModelForm[Any], change: bool) -> None:
@@ -149,10 +158,9 @@ class GroupMappingAdmin(VerbFormAdmin, TenantReach, HistoryAdmin):
     def over(self, row: GroupMapping) -> str:
         if row.business_unit is None:
             return _("The whole tenant")
-        return _("%(business_unit)s%(and)s") % {
-            "business_unit": row.business_unit,
-            "and": " and the units below it" if row.depth == Depth.DEEP else "",
-        }
+        if row.depth == Depth.DEEP:
+            return _("%(business_unit)s and the units below it") % {"business_unit": row.business_unit}
+        return str(row.business_unit)
 
     @display(
         description=gettext_lazy("Status"),

@@ -34,7 +34,7 @@ class ReasonDialog(BaseDialogForm):
     """Asks for a reason that must say something."""
 
     wanted: ClassVar[str | Promise] = _("Say why; it is kept in the log, and an examiner reads it.")
-    reason = WordsField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=MAX_TEXT)
+    reason = WordsField(label=_("Reason"), widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=MAX_TEXT)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -55,4 +55,4 @@ def _columns(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _words(name: object) -> str:
-    return _(capfirst(str(name).replace("_", " ")))
+    return capfirst(_(str(name).replace("_", " ")))

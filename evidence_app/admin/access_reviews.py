@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as noop
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -31,6 +32,7 @@ class SignDialog(BaseDialogForm):
     """What the person says about it, which they must where there are findings."""
 
     statement = WordsField(
+        label=_("Statement"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         required=False,
         max_length=MAX_TEXT,
@@ -142,17 +144,21 @@ class AccessReviewAdmin(ReadOnlyHistory):
 
 def _listed(review: AccessReview, part: str, row: Callable[[dict[str, Any]], dict[str, Any]]) -> str:
     if part not in review.document:
-        return "not looked at when this review was taken"
+        return gettext("not looked at when this review was taken")
     return readable([row(each) for each in review.document[part]]) if review.document[part] else gettext("none")
 
 
 def _right(each: dict[str, Any]) -> dict[str, str]:
     who = f"{each['role']} ({each['standing']})" if each["standing"] else each["role"]
-    return {"table": each["table"], "database role": who, **_compared(each)}
+    return {noop("table"): each["table"], noop("database role"): who, **_compared(each)}
 
 
 def _compared(each: dict[str, Any]) -> dict[str, str]:
-    return {side: ", ".join(each[side]) or "nothing" for side in ("expected", "effective")}
+    return {side: _verbs(each[side]) for side in (noop("expected"), noop("effective"))}
+
+
+def _verbs(names: list[str]) -> str:
+    return ", ".join(names) or gettext("nothing")
 
 
 def _by_table(cells: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
@@ -163,9 +169,9 @@ def _by_table(cells: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
         row = rows.setdefault(cell["table"], dict.fromkeys(roles, ""))
         row[cell["role"]] = ", ".join(cell["effective"])
         if cell["expected"] != cell["effective"]:
-            row[cell["role"]] = (
-                f"{row[cell['role']] or 'nothing'} (expected: {', '.join(cell['expected']) or 'nothing'})"
-            )
+            row[cell["role"]] = gettext("%(effective)s (expected: %(expected)s)") % {
+                side: _verbs(cell[side]) for side in ("effective", "expected")
+            }
     for table, row in rows.items():
         yield {"table": _plural(table), **{role.removeprefix("ELM "): verbs for role, verbs in row.items()}}
 
@@ -189,7 +195,7 @@ class ReviewedTenantAdmin(ProvisionedTenantAdmin):
         explained=_("What every role may do is compared with what it should; the result is kept, to be signed."),
     )
     def review_access(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        done = "Access in {} is reviewed; sign the result under Access reviews."
+        done = gettext("Access in {} is reviewed; sign the result under Access reviews.")
         return self.run_verb(request, object_id, reviews.take, done)
 
 

@@ -62,7 +62,10 @@ def decide(gate_id: UUID, *, by: User, outcome: Outcome, comment: str, content_h
         )
     _require_unaltered(gate, stored_hash)
     if content_hash != gate.content_hash:
-        raise StaleContentError(f"{gate.subject} has changed since it was shown to you. Read it again and then decide.")
+        raise StaleContentError(
+            _("%(subject)s has changed since it was shown to you. Read it again and then decide.")
+            % {"subject": gate.subject}
+        )
     decision = Decision.objects.create(
         gate=gate,
         stage=stage,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
@@ -13,9 +14,9 @@ from core_app.admin import Coloured, ReadOnlyAdmin
 from microsoft_cloud.endpoints import Service
 from provisioning_app.models import CircuitBreaker
 
-SERVICES: dict[str, str] = {
-    Service.LOGIN: "Microsoft Entra sign-in",
-    Service.BAP: "Power Platform administration (BAP)",
+SERVICES: dict[str, str | Promise] = {
+    Service.LOGIN: gettext_lazy("Microsoft Entra sign-in"),
+    Service.BAP: gettext_lazy("Power Platform administration (BAP)"),
     Service.POWER_PLATFORM: "Power Platform API",
     Service.DATAVERSE: "Dataverse",
     Service.GRAPH: "Microsoft Graph",
@@ -46,7 +47,7 @@ class CircuitBreakerAdmin(TenantReach, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("Service"), ordering="service")
     def service_name(self, breaker: CircuitBreaker) -> str:
-        return SERVICES.get(breaker.service, breaker.service)
+        return str(SERVICES.get(breaker.service, breaker.service))
 
     @display(
         description=gettext_lazy("Status"),

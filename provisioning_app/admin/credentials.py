@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from accounts_app.admin import TenantIdentityAdmin, TenantScoped
 from accounts_app.models import TenantIdentity
 from core_app.admin import Coloured, dialog_action
+from core_app.words import translated_choices
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
 from provisioning_app.admin.steps import proved
@@ -30,7 +31,8 @@ class RotationDialog(BaseDialogForm):
     """Which kind the new credential shall be."""
 
     kind = forms.ChoiceField(
-        choices=[("", _("The kind it has now")), *TenantIdentity.Kind.choices],
+        label=_("Kind"),
+        choices=[("", _("The kind it has now")), *translated_choices(TenantIdentity.Kind)],
         required=False,
         widget=UnfoldAdminSelectWidget,
         help_text=_("A certificate is recommended for production."),

@@ -131,8 +131,14 @@ class EnvironmentAdmin(RequestScoped, ReadOnlyHistory):
 class GovernedControlAdmin(RequestScoped, ReadOnlyAdmin):
     request_path = "environment__request"
     scope_path = "environment"
-    list_display = ("environment", "control", "governed_at", "seconds")
+    list_display = ("environment", "control_name", "governed_at", "seconds")
+    readonly_fields = ("control_name",)
+    fields = ("environment", "control_name", "governed_at", "seconds")
     list_select_related = ("environment",)
     list_filter = ("control", "governed_at")
     search_fields = ("environment__display_name",)
     ordering = ("-governed_at", "-id")
+
+    @display(description=_("Control"), ordering="control")
+    def control_name(self, governed: GovernedControl) -> str:
+        return gettext(governed.control)

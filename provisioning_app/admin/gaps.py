@@ -16,11 +16,11 @@ from requests_app.admin.scoped import RequestScoped
 
 
 class OpenFilter(admin.SimpleListFilter):
-    title = "status"
+    title = gettext_lazy("status")
     parameter_name = "is"
 
     def lookups(self, request, model_admin):  # type: ignore[no-untyped-def]
-        return [("open", "Open"), ("closed", "Closed")]
+        return [("open", _("Open")), ("closed", _("Closed"))]
 
     def queryset(self, request, queryset):  # type: ignore[no-untyped-def]
         return queryset.filter(closed_at__isnull=self.value() == "open") if self.value() else queryset

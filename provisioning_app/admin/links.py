@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
 
 def page_of(row: Model) -> str:
@@ -37,6 +38,5 @@ def log_link(request_id: UUID | None) -> str:
     if request_id is None:
         return "-"
     address = reverse("admin:audit_app_provisioninglog_changelist")
-    return format_html(
-        '<a class="text-link" href="{}?environment_request={}">Provisioning log of the request</a>', address, request_id
-    )
+    words = _("Provisioning log of the request")
+    return format_html('<a class="text-link" href="{}?environment_request={}">{}</a>', address, request_id, words)

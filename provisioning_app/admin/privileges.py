@@ -17,6 +17,7 @@ from accounts_app.models import User
 from accounts_app.roles import Role
 from core_app.admin import Coloured, ConfirmDialog, ReadOnlyInline, WordsField, dialog_action, said_in, with_content
 from core_app.text import MAX_TEXT
+from core_app.words import translated_choices
 from provisioning_app import services
 from provisioning_app.admin.links import link_to
 from provisioning_app.credentials.permissions import holds
@@ -28,8 +29,13 @@ Status = PrivilegeReview.Status
 class DispositionDialog(BaseDialogForm):
     """What becomes of a finding, and why."""
 
-    disposition = forms.ChoiceField(choices=PrivilegeFinding.Disposition.choices, widget=UnfoldAdminSelectWidget)
+    disposition = forms.ChoiceField(
+        label=_("Disposition"),
+        choices=translated_choices(PrivilegeFinding.Disposition),
+        widget=UnfoldAdminSelectWidget,
+    )
     comment = WordsField(
+        label=_("Comment"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         max_length=MAX_TEXT,
         help_text=_("Kept with the review; an examiner reads it."),

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as noop
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -31,7 +32,7 @@ from requests_app.admin.scoped import RequestScoped
 from requests_app.permissions import may_retry
 
 _PROGRESS: Final = "provisioning_app_provisioningrun_progress"
-PARKED = "Parked"  # live, but at a step that this release does not know
+PARKED = noop("Parked")  # live, but at a step that this release does not know
 STATUS_COLOURS = Coloured(
     {
         RunStatus.QUEUED.label: "info",
@@ -135,7 +136,7 @@ class ProvisioningRunAdmin(RequestScoped, ReadOnlyHistory):
     @display(description=_("Status"), ordering="status", label=STATUS_COLOURS)
     def state(self, run: ProvisioningRun) -> str:
         is_parked = run.status in LIVE_STATUSES and not plan.knows(run.plan_version, run.step)
-        return PARKED if is_parked else run.get_status_display()
+        return gettext(PARKED) if is_parked else run.get_status_display()
 
     @display(description=_("Step"), ordering="step")
     def step_name(self, run: ProvisioningRun) -> str:

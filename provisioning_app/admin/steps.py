@@ -70,7 +70,7 @@ def found(record: StepRecord) -> str:
 
 class StepInline(ReadOnlyInline):
     model = StepRecord
-    verbose_name_plural = "Attempts at steps, in the order in which they were made"
+    verbose_name_plural = _("Attempts at steps, in the order in which they were made")
     fields = readonly_fields = ("opened", "attempt", "outcome", "began_at", took, found)
     ordering = ("began_at", "id")
 

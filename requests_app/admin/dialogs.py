@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
@@ -25,6 +26,7 @@ class DecisionDialog(BaseDialogForm):
 
     content_hash = forms.CharField(widget=forms.HiddenInput, required=False)
     comment = WordsField(
+        label=_("Comment"),
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
         required=False,
         max_length=MAX_TEXT,
@@ -53,6 +55,7 @@ class HoldDialog(ReasonDialog):
     """For which matter, and why."""
 
     matter = forms.CharField(
+        label=_("Matter"),
         widget=UnfoldAdminTextInputWidget,
         max_length=LONGEST_MATTER,
         help_text=_("The case or examination, by its number or name."),
@@ -63,7 +66,9 @@ class HoldDialog(ReasonDialog):
 class ReleaseDialog(ReasonDialog):
     """Which hold, out of those in force, and why."""
 
-    hold = forms.ModelChoiceField(LegalHold.objects.none(), widget=UnfoldAdminSelectWidget, empty_label=None)
+    hold = forms.ModelChoiceField(
+        LegalHold.objects.none(), label=_("Legal hold"), widget=UnfoldAdminSelectWidget, empty_label=None
+    )
     field_order = ("hold", "reason")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -80,7 +85,7 @@ class RetryDialog(ReasonDialog):
 class ColleagueDialog(BaseDialogForm):
     """Names a person of the request's organisation."""
 
-    wanted: ClassVar[str]
+    wanted: ClassVar[Promise]
     person = ColleagueField()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -100,19 +105,21 @@ class ColleagueDialog(BaseDialogForm):
 class ReassignDialog(ColleagueDialog):
     """Names the person who is to decide instead."""
 
-    wanted = "They have to hold the role that this stage asks for, and must not have taken part in the request."
+    wanted = _("They have to hold the role that this stage asks for, and must not have taken part in the request.")
 
 
 class ShareDialog(ColleagueDialog):
     """Names the person who is to read it."""
 
-    wanted = "They see the request, its log and what is built for it; they change and decide nothing by it."
+    wanted = _("They see the request, its log and what is built for it; they change and decide nothing by it.")
 
 
 class UnshareDialog(BaseDialogForm):
     """Names the person who is no longer to read it, out of those who do."""
 
-    reader = forms.ModelChoiceField(User.objects.none(), widget=UnfoldAdminSelectWidget, empty_label=None)
+    reader = forms.ModelChoiceField(
+        User.objects.none(), label=_("Reader"), widget=UnfoldAdminSelectWidget, empty_label=None
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as noop
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -52,10 +53,10 @@ from requests_app.zones import governance_of
 
 STATUS_COLOURS = Coloured({"Open": "warning", "Lowered": "success", "Stays": "danger", "Taken back": ""})
 _STATUS = {
-    GateStatus.OPEN: "Open",
-    GateStatus.APPROVED: "Lowered",
-    GateStatus.REJECTED: "Stays",
-    GateStatus.CLOSED: "Taken back",
+    GateStatus.OPEN: noop("Open"),
+    GateStatus.APPROVED: noop("Lowered"),
+    GateStatus.REJECTED: noop("Stays"),
+    GateStatus.CLOSED: noop("Taken back"),
 }
 
 
@@ -76,7 +77,7 @@ class DisputeForm(forms.Form):
         super().__init__(*args, **kwargs)
         lower = [each for each in reversed(Zone) if each < zone]
         field = self.fields["wanted_zone"]
-        field.choices = [(each.value, each.label) for each in lower]  # type: ignore[attr-defined]
+        field.choices = [(each.value, _(each.label)) for each in lower]  # type: ignore[attr-defined]
         field.widget.explained = {str(each.value): ZONES_IN_SHORT[each] for each in lower}
 
 
@@ -116,6 +117,7 @@ class DisputePage(GovernedAdmin):
             "draft": row,
             "form": form,
             "governance": governance,
+            "lower_by": [_(change) for change in governance.lower_by],
             "back": reverse("admin:requests_app_environmentrequest_change", args=[row.pk]),
         }
         return TemplateResponse(request, "requests_app/dispute.html", context)
@@ -181,7 +183,7 @@ class ZoneDisputeAdmin(ReadOnlyHistory):
         context |= {
             "dispute": row,
             "thread": thread_of(row.request),
-            "status": _STATUS[GateStatus(row.gate.status)],
+            "status": _(_STATUS[GateStatus(row.gate.status)]),
             "status_colour": STATUS_COLOURS[_STATUS[GateStatus(row.gate.status)]],
             "verdict": classify(row.request.answers),
             "changes": _changes(row),
@@ -273,7 +275,7 @@ class ZoneDisputeAdmin(ReadOnlyHistory):
 
     @display(description=gettext_lazy("Status"), ordering="gate__status", label=STATUS_COLOURS)
     def status(self, dispute: ZoneDispute) -> str:
-        return _STATUS[GateStatus(dispute.gate.status)]
+        return _(_STATUS[GateStatus(dispute.gate.status)])
 
 
 def _changes(dispute: ZoneDispute) -> list[tuple[str, str, str]]:

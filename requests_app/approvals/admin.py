@@ -23,6 +23,7 @@ from core_app import clock
 from core_app.admin import GovernedAdmin, kept_words, page_action
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused, SignInAgainError
 from core_app.text import spoken
+from core_app.words import translated_choices
 from gates_app.levels import Outcome
 from requests_app import services
 from requests_app.admin.scoped import visible_for
@@ -82,7 +83,7 @@ class ApprovalPages(GovernedAdmin):
                 ("all", _("All I can see"), pages["all"].count),
             ],
             "zone": zone,
-            "zones": Zone.choices,
+            "zones": translated_choices(Zone),
             "q": text,
             "now": clock.now(),
             "zone_colours": ZONE_COLOURS,

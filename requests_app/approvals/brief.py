@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts_app.models import User
 from accounts_app.services import settings_of
@@ -108,7 +109,7 @@ def brief_of(request: EnvironmentRequest, reader: User, visible: Q) -> Brief:
         stages=stages,
         stage=stage,
         checks=checks if is_pending else (),
-        refusal=refusal if is_pending else f"{request} is {request.get_state_display()}; nothing is left to decide.",
+        refusal=refusal if is_pending else _over(request),
         is_window=gate.level == Level.L1,
         precedents=nearest(request, visible),
         last=last,
@@ -120,6 +121,11 @@ def brief_of(request: EnvironmentRequest, reader: User, visible: Q) -> Brief:
         may_ask=may_ask(reader, request),
         may_comment=may_comment(reader, request),
     )
+
+
+def _over(request: EnvironmentRequest) -> str:
+    state = request.get_state_display()
+    return _("%(request)s is %(state)s; nothing is left to decide.") % {"request": request, "state": state}
 
 
 def colleagues_of(request: EnvironmentRequest, reader: User) -> list[User]:

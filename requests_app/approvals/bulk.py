@@ -77,7 +77,7 @@ def check(row: Waiting, outcome: Outcome) -> str:
     if row.refusal:
         return row.refusal
     if row.gate.level == Level.L1 and outcome == Outcome.APPROVE:
-        return "It is approved by policy when its objection window ends; you can only object."
+        return _("It is approved by policy when its objection window ends; you can only object.")
     return ""
 
 
@@ -127,7 +127,7 @@ def _decided(row: Waiting, shown: str, by: User, outcome: Outcome, comment: str)
     except Exception as error:
         log.exception("one_of_many_broke", item=str(row.request))
         return _broke(row.request, outage_of(error))
-    return Result(made, True, f"It is {made.get_state_display()} now.")
+    return Result(made, True, _("It is %(state)s now.") % {"state": made.get_state_display()})
 
 
 def _broke(request: EnvironmentRequest, outage: Outage | None) -> Result:

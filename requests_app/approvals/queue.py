@@ -72,7 +72,7 @@ class Waiting:
     @property
     def asked(self) -> str:
         """Return whose decision is awaited, by role."""
-        return " or ".join(role.label for role in self.stage.roles) if self.stage else "anybody who may object"
+        return _(" or ").join(_(role.label) for role in self.stage.roles) if self.stage else _("anybody who may object")
 
 
 def queue_of(user: User, scope: Scope, *, zone: int | None = None, text: str = "") -> dict[str, Keys]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Case, IntegerField, Prefetch, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext, gettext_lazy
 
 from accounts_app.services import settings_of
 from core_app.text import spoken
@@ -27,7 +28,7 @@ ANSWERS: Final = (
     "has_external_access",
     "region",
 )
-TIE_RULE: Final = (
+TIE_RULE: Final = gettext_lazy(
     "Same organisation, zone and type. The more answers are equal the nearer; "
     "among equals the most recent decision comes first, then the higher number."
 )
@@ -115,7 +116,7 @@ def differences(here: EnvironmentRequest, there: EnvironmentRequest) -> list[Dif
     plans = (dict(staged_plan(row, settings_of(row.tenant, row.settings_version))) for row in (here, there))
     plan, other = plans
     return found + [
-        Difference(setting, plan[setting], other[setting])
+        Difference(gettext(setting), plan[setting], other[setting])
         for setting in plan
         if setting not in _SAID_BY_FIELDS and plan[setting] != other[setting]
     ]

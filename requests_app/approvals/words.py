@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
 from requests_app.models import EnvironmentRequest
 
@@ -19,5 +20,5 @@ def said(request: EnvironmentRequest, name: str) -> str:
     display: Any = getattr(request, f"get_{name}_display", None)
     value = display() if display else getattr(request, name)
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     return str(value) if value not in (None, "") else "-"

@@ -14,6 +14,7 @@ from accounts_app.models import BusinessUnit, User
 from accounts_app.tenant_settings import Settings
 from core_app.admin import WordsField
 from core_app.text import MAX_TEXT
+from core_app.words import translated_choices
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, Region
 from requests_app.guided.choices import (
     EXPLAINED_DATA,
@@ -85,13 +86,13 @@ class PurposeForm(StepForm):
     environment_type = forms.TypedChoiceField(
         label=_("What will you use it for?"),
         coerce=int,
-        choices=EnvironmentType.choices,
+        choices=translated_choices(EnvironmentType),
         widget=ExplainedRadio(EXPLAINED_TYPES),
     )
     region = forms.TypedChoiceField(
         label=_("Where should its data be kept?"),
         coerce=int,
-        choices=Region.choices,
+        choices=translated_choices(Region),
         widget=ExplainedRadio(),
         help_text=_("Choose the region whose law the data is under. It cannot be moved afterwards."),
     )
@@ -141,7 +142,7 @@ class DataForm(StepForm):
     data_sensitivity = forms.TypedChoiceField(
         label=_("How sensitive is the data?"),
         coerce=int,
-        choices=DataSensitivity.choices,
+        choices=translated_choices(DataSensitivity),
         widget=ExplainedRadio(EXPLAINED_DATA),
         help_text=_("Think of the most sensitive data that will be there. When in doubt, choose the higher one."),
     )
@@ -154,7 +155,7 @@ class DataForm(StepForm):
     expected_users = forms.TypedChoiceField(
         label=_("How many people will use it?"),
         coerce=int,
-        choices=ExpectedUsers.choices,
+        choices=translated_choices(ExpectedUsers),
         widget=ExplainedRadio(EXPLAINED_USERS),
     )
 

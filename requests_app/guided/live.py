@@ -8,6 +8,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as noop
+
 from accounts_app.tenant_settings import Settings
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, Zone
 from requests_app.guided.choices import INVOLVED
@@ -27,12 +30,13 @@ _MILDEST: Final[dict[str, Any]] = {
     "environment_type": EnvironmentType.SANDBOX,
     "expected_users": ExpectedUsers.JUST_ME,
 }
-_YOU_RAISE: Final = "You raise it to {zone}."
 _CHOICES: Final = {
     "data_sensitivity": DataSensitivity,
     "environment_type": EnvironmentType,
     "expected_users": ExpectedUsers,
 }
+
+_YOU_RAISE_IT: Final = {Zone.ZONE_2: noop("You raise it to Zone 2."), Zone.ZONE_3: noop("You raise it to Zone 3.")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def zone_so_far(said: Mapping[str, Any], settings: Settings, draft: EnvironmentR
     if is_final or saved.zone < verdict.zone:  # whatever is still open
         return replace(saved, is_final=is_final, lower_by=saved.lower_by if is_final else ())
     raised = governed_zone(verdict.zone, raised=draft.raised_zone)
-    reasons = verdict.reasons if raised == verdict.zone else (*verdict.reasons, _YOU_RAISE.format(zone=raised.label))
+    reasons = verdict.reasons if raised == verdict.zone else (*verdict.reasons, _YOU_RAISE_IT[raised])
     return _shown(raised, False, reasons, (), settings)
 
 
@@ -90,7 +94,7 @@ def zone_of_draft(draft: EnvironmentRequest, settings: Settings, raised: int | N
     same = raised == draft.raised_zone
     reasons = governance.reasons if same else governance.verdict.reasons
     if not same and zone > (lowered or governance.verdict.zone):
-        reasons = (*reasons, _YOU_RAISE.format(zone=zone.label))
+        reasons = (*reasons, _YOU_RAISE_IT[zone])
     return _shown(zone, True, reasons, governance.lower_by if zone == governance.zone else (), settings)
 
 
@@ -124,8 +128,8 @@ def _shown(
         zone=zone,
         is_final=is_final,
         reasons=reasons,
-        lower_by=lower_by if is_final else (),
-        deciders=tuple(str(role.label) for role in way.roles),
+        lower_by=tuple(gettext(change) for change in lower_by) if is_final else (),
+        deciders=tuple(gettext(role.label) for role in way.roles),
         hours=way.hours,
         needs_group=zone > Zone.ZONE_1,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -58,8 +59,8 @@ class ZoneForm(StepForm):
         field = self.fields["raised_zone"]
         stricter = [zone for zone in Zone if zone > lowest]
         if stricter:
-            as_said = _("Yes: %(zone)s, as the answers say") % {"zone": lowest.label}
-            raised = [(zone.value, _("No: raise it to %(zone)s") % {"zone": zone.label}) for zone in stricter]
+            as_said = _("Yes: %(zone)s, as the answers say") % {"zone": gettext(lowest.label)}
+            raised = [(zone.value, _("No: raise it to %(zone)s") % {"zone": gettext(zone.label)}) for zone in stricter]
             field.choices = [("", as_said), *raised]  # type: ignore[attr-defined]
             field.widget.explained = {str(zone.value): ZONES_IN_SHORT[zone] for zone in stricter}
             field.widget.explained[""] = ZONES_IN_SHORT[lowest]
@@ -70,11 +71,12 @@ class ZoneForm(StepForm):
         """Ask for rationale and group where the zone needs them."""
         cleaned = super().clean() or self.cleaned_data
         zone = governed_zone(self.lowest, raised=cleaned.get("raised_zone"))
+        named = {"zone": gettext(zone.label)}
         if self.strict and zone > Zone.ZONE_1:
             if not has_content(cleaned.get("zone_rationale", "")):
-                self.add_error("zone_rationale", _("%(zone)s needs a sentence or two here.") % {"zone": zone.label})
+                self.add_error("zone_rationale", _("%(zone)s needs a sentence or two here.") % named)
             if not cleaned.get("group", "").strip():
-                self.add_error("group", _("%(zone)s needs a security group.") % {"zone": zone.label})
+                self.add_error("group", _("%(zone)s needs a security group.") % named)
         return cleaned
 
     def known(self) -> dict[str, Any]:
