@@ -20,6 +20,7 @@ from requests_app import services as requests
 from requests_app.admin.requests import AUDIT
 from requests_app.choices import Zone
 from requests_app.fields import Tab
+from requests_app.guided.steps import STEPS
 from requests_app.models import EnvironmentRequest
 from tests.factories import make_people, make_request
 from tests.flows.walker import Walk, Walker, paths, visited, walk  # noqa: F401 - fixtures
@@ -137,8 +138,13 @@ def tabs_of(who: Walker, address: str) -> None:
 
 def the_guided_form(who: Walker, draft: EnvironmentRequest) -> None:
     who.see(reverse(f"{LISTED}new"))
-    for step in range(1, 6):
-        who.see(f"{page_of(draft, 'guided')}?step={step}", dark=step == 4, phone=step == 5, within="#main")
+    for step in STEPS:
+        page = who.see(f"{page_of(draft, 'guided')}?step={step.key}", within="#main")
+        expect(page.locator("[aria-current=step]")).to_have_text(str(step.title))
+        if step.form is not None:
+            expect(page.get_by_role("heading", name=str(step.title))).to_be_visible()
+        who.see(dark=True, within="#main")
+        who.see(phone=True, within="#main")
 
 
 def decisions_together(who: Walker, pending: list[EnvironmentRequest]) -> None:

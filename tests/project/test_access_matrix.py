@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -272,7 +273,7 @@ def _asked(world: World, *, in_turn: bool) -> Iterator[Cell]:
             questions = [(*row, method) for row in _rows(world, who, address) for method in METHODS]
             for kind, row, key, method in _its_turn(questions, turn, place) if in_turn else questions:
                 wanted, path = expected(address, who, kind, method), address.at(row, key)
-                said = _filled_in(world, address, row) if method == "post" else None
+                said = filled_in(world, address, row) if method == "post" else None
                 yield Cell(address.name, who, kind, method, wanted, answer(client, path, said))
     yield from _without_session(world)
 
@@ -309,18 +310,25 @@ def _rows(world: World, who: str, address: Address) -> Iterator[tuple[str, Model
 def answer(client: Client, path: str, said: dict[str, str] | None) -> str:
     """Return what came back to a GET, or to a POST of what is said; what was done is undone."""
     signed_in = deepcopy(client.cookies)
-    undone = transaction.atomic()
-    undone._from_testcase = True  # as Django's own test case does, so that a durable block is the outermost one
-    with undone:
+    with undone():
         response = client.get(path) if said is None else client.post(path, said)
-        transaction.set_rollback(True)
     client.cookies = signed_in
     if response.status_code == 302 and response["Location"].startswith("/admin/login/"):
         return SIGN_IN
     return str(response.status_code)
 
 
-def _filled_in(world: World, address: Address, row: Model | None) -> dict[str, str]:
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo whatever is stored meanwhile."""
+    block = transaction.atomic()
+    block._from_testcase = True  # as Django's own test case does, so that a durable block is the outermost one
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+def filled_in(world: World, address: Address, row: Model | None) -> dict[str, str]:
     """Return a dialog, filled in as it has to be."""
     screen = admin.site._registry[SCREENS[address.table]] if address.has_row else None
     dialog = getattr(getattr(screen, address.view, None), "dialog", None)
