@@ -283,7 +283,7 @@ class DelegationAdmin(VerbFormAdmin, RoleScoped, HistoryAdmin):
 
     @display(description=_("Role"))
     def lent(self, row: Delegation) -> str:
-        return row.get_role_display() or gettext("Every deciding role")
+        return row.role or gettext("Every deciding role")
 
     @display(description=_("Status"), label=Coloured({"In force": "success", "Planned": "info", "Ended": ""}))
     def status(self, row: Delegation) -> str:

@@ -133,7 +133,7 @@ class GovernedControlAdmin(RequestScoped, ReadOnlyAdmin):
     scope_path = "environment"
     list_display = ("environment", "control_name", "governed_at", "seconds")
     readonly_fields = ("control_name",)
-    fields = ("environment", "control_name", "governed_at", "seconds")
+    fields = ("environment", "control_name", "governed_at", "seconds", "id")
     list_select_related = ("environment",)
     list_filter = ("control", "governed_at")
     search_fields = ("environment__display_name",)

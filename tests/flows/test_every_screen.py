@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from django.contrib import admin
@@ -121,7 +122,7 @@ def saved_views(who: Walker) -> None:
     page = who.see(reverse(LIST))
     links = page.locator("#tabs-items a")
     for address in [links.nth(place).get_attribute("href") for place in range(links.count())]:
-        who.at(address)
+        who.at(urljoin(reverse(LIST), address))
         expect(page.locator("#tabs-items a[aria-current=page]")).to_have_attribute("href", address)
     who.see(f"{reverse(LIST)}?view=overdue", dark=True)
 
