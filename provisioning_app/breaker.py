@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts_app.models import Tenant
 from audit_app.actions import Action
@@ -64,7 +65,12 @@ def admit(tenant_id: UUID) -> Permit:
 
 def is_open(tenant_id: UUID) -> bool:
     """Say whether calls in the tenant should wait now."""
-    return CircuitBreaker.objects.filter(tenant=tenant_id, opened_until__gt=database_clock.now()).exists()
+    return open_tenants().filter(tenant=tenant_id).exists()
+
+
+def open_tenants() -> QuerySet[Any, Any]:
+    """Return the keys of the tenants in which calls should wait now."""
+    return CircuitBreaker.objects.filter(opened_until__gt=database_clock.now()).values("tenant")
 
 
 def is_unreachable(error: CloudError) -> bool:

@@ -20,7 +20,7 @@ from core_app import clock
 from core_app.transactions import transactional
 from microsoft_cloud import Cloud
 from microsoft_cloud.bap import Environment as RemoteEnvironment
-from microsoft_cloud.errors import CloudError, NotFoundError
+from microsoft_cloud.errors import AuthenticationError, CloudError, NotFoundError, PermanentError
 from microsoft_cloud.operations import Operation
 from provisioning_app import findings, parking, quarantine, register, services, tenants, watch
 from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, FindingKind, RemoteState, RunStatus
@@ -66,7 +66,7 @@ def reconcile_cloud(tenant: Tenant) -> None:
         me = cloud.own_object_id()
         # Microsoft first, our rows after it: what is created in between has a row by then
         inventory = {environment.id: environment for environment in cloud.bap.list_environments()}
-        findings.settle(tenant.pk, FindingKind.ENVIRONMENT_VANISHED, list(_vanished(tenant, cloud, inventory)))
+        _take_vanished_off(tenant, cloud, inventory)
         findings.settle(tenant.pk, FindingKind.ENVIRONMENT_APPEARED, list(_appeared(tenant, inventory)))
         findings.settle(tenant.pk, FindingKind.ORPHAN_ENVIRONMENT, list(_orphans(tenant, me, inventory)))
         findings.settle(tenant.pk, FindingKind.UNEXPLAINED_OPERATION, list(_unexplained(tenant, cloud, me, inventory)))
@@ -107,38 +107,44 @@ def _dispatched_late(tenant: Tenant) -> list[Difference]:
 # What Microsoft has
 
 
-def _vanished(tenant: Tenant, cloud: Cloud, inventory: Inventory) -> Iterator[Difference]:
-    """Yield environments of the register that are gone, each confirmed by asking for it, and take them off it."""
+def _take_vanished_off(tenant: Tenant, cloud: Cloud, inventory: Inventory) -> None:
+    """Take environments that are gone off the register, each confirmed by asking for it."""
     rows = Environment.objects.filter(tenant=tenant).exclude(status=EnvironmentStatus.DELETED)
-    for row in rows.exclude(environment_id__in=inventory):
+    for row in rows.exclude(environment_id__in=inventory).order_by("created_at"):
         try:
             cloud.bap.get_environment(row.environment_id)
         except NotFoundError:
-            if _take_off(row):
-                runs = ProvisioningRun.objects.filter(tenant=tenant, environment_id=row.environment_id)
-                run = runs.order_by("-attempt").first()
-                yield Difference(
-                    FindingKind.ENVIRONMENT_VANISHED,
-                    row.environment_id,
-                    f"{row} does not exist any more, and was not deleted by us.",
-                    environment_id=row.environment_id,
-                    run_id=run.pk if run else None,
-                    request_id=row.request_id,
-                )
+            _take_off(row)
 
 
 @transactional
-def _take_off(row: Environment) -> bool:
-    """Take an environment off the register; say whether that is news, which the end of our own rollback is not."""
+def _take_off(row: Environment) -> None:
+    """Take an environment off the register, and open the finding with it: nobody sees the row a second time.
+
+    The end of our own rollback, and of what belonged to nobody, is no news.
+    """
     locked_tenant(row.tenant_id)
     if row.request_id:
         locked(row.request_id)
     fresh = Environment.objects.select_for_update(no_key=True).get(pk=row.pk)
     if fresh.status == EnvironmentStatus.DELETED or fresh.rollbacks.filter(finished_at__isnull=True).exists():
-        return False
+        return
     was_owned = fresh.request_id is not None
     register.take_off(fresh)
-    return was_owned
+    if was_owned:
+        findings.open_finding(row.tenant_id, _vanished(row))
+
+
+def _vanished(row: Environment) -> Difference:
+    runs = ProvisioningRun.objects.filter(tenant=row.tenant_id, environment_id=row.environment_id)
+    return Difference(
+        FindingKind.ENVIRONMENT_VANISHED,
+        row.environment_id,
+        f"{row} does not exist any more, and was not deleted by us.",
+        environment_id=row.environment_id,
+        run_id=runs.order_by("-attempt").values_list("pk", flat=True).first(),
+        request_id=row.request_id,
+    )
 
 
 def _appeared(tenant: Tenant, inventory: Inventory) -> Iterator[Difference]:
@@ -209,13 +215,13 @@ def _unexplained(tenant: Tenant, cloud: Cloud, me: str, inventory: Inventory) ->
     """Yield operations that our principal started while we had no reason to; a few environments per pass, in turn."""
     rows = Environment.objects.filter(tenant=tenant).exclude(status=EnvironmentStatus.DELETED).select_related("request")
     for row in rows.order_by(F("operations_read_at").asc(nulls_first=True), "created_at")[:HISTORIES_PER_PASS]:
+        Environment.objects.filter(pk=row.pk).update(operations_read_at=clock.now())  # also when it cannot be read
         request = row.request or _request_of(tenant, inventory.get(row.environment_id))
         reasons = list(_reasons_to_act(request)) if request else []
         for operation in _our_operations(cloud, me, row.environment_id):
             is_known = row.request is None and operation.type == "Create"  # that is what makes it an orphan
             if not is_known and not _is_explained(operation, reasons):
                 yield _without_a_run(operation, row.environment_id, str(row), row.request_id)
-        Environment.objects.filter(pk=row.pk).update(operations_read_at=clock.now())
     for foreign in _foreign(tenant, me, inventory):
         for operation in _our_operations(cloud, me, foreign.id):
             if operation.created_time and operation.created_time >= tenant.created_at:
@@ -237,6 +243,11 @@ def _our_operations(cloud: Cloud, me: str, environment_id: str) -> list[Operatio
         operations = cloud.bap.operations_of(environment_id)
     except NotFoundError:
         return []  # gone since it was listed
+    except AuthenticationError:
+        raise  # nothing will work with this identity, here or elsewhere
+    except PermanentError as error:
+        log.warning("operations_not_read", environment=environment_id, reason=str(error))
+        return []
     return [operation for operation in operations if operation.requested_by.lower() == me]
 
 

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-
 from accounts_app.models import TenantIdentity
 from accounts_app.roles import Role
 from accounts_app.services import holders, settings_of
@@ -121,8 +119,7 @@ def timed_out(lease: Lease, record: StepRecord, step: plan.Step, waiting_for: st
 
 def refused(lease: Lease, record: StepRecord, step: plan.Step, reason: str) -> bool:
     """Microsoft refused our credentials: halt this tenant's dispatch, alert once, and fail the run for a retry."""
-    with transaction.atomic():
-        tenants.halt(ProvisioningRun.objects.values_list("tenant_id", flat=True).get(pk=lease.run_id), reason)
+    tenants.halt(ProvisioningRun.objects.values_list("tenant_id", flat=True).get(pk=lease.run_id), reason)
     return step_failed(lease, record, step, f"The service principal was refused: {reason}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from django.utils.translation import gettext as _
 
 from accounts_app.cloud import cloud_for
@@ -19,6 +20,7 @@ from audit_app.log import record
 from core_app import database_clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError
+from core_app.outage import outage_of
 from core_app.text import clean, has_content
 from core_app.transactions import transactional
 from microsoft_cloud import Cloud
@@ -39,6 +41,8 @@ from provisioning_app.steps.outcome import tag_of
 from requests_app.models import EnvironmentRequest, LegalHold
 from requests_app.permissions import require_retry
 from requests_app.services.rows import locked
+
+log = structlog.get_logger(__name__)
 
 ROLL_BACK = "provisioning_app.tasks.roll_back"
 ANSWER_SECONDS = 20.0  # for the whole look before it begins: a person waits for it in the browser
@@ -92,12 +96,21 @@ def advance(rollback_id: UUID) -> None:
     except _NotDeletedError as error:
         _failed(rollback, str(error))
     except CloudError as error:
-        if database_clock.now() < rollback.deadline and (_may_pass(error) or error.maybe_executed):
-            _later(rollback, error.retry_after or _LOOK_AGAIN_SECONDS)
-        else:
-            _failed(rollback, str(error))
+        _after(rollback, error)
+    except Exception as error:
+        if outage_of(error):
+            raise  # the database's trouble: the next one to claim it finds out where it stands
+        log.exception("rollback_broke", rollback=str(rollback.pk))
+        _failed(rollback, f"Unexpected {type(error).__name__} while it was deleted.")
     else:
         _later(rollback, seconds)
+
+
+def _after(rollback: Rollback, error: CloudError) -> None:
+    if database_clock.now() < rollback.deadline and (_may_pass(error) or error.maybe_executed):
+        _later(rollback, error.retry_after or _LOOK_AGAIN_SECONDS)
+    else:
+        _failed(rollback, str(error))
 
 
 class _GoneError(Exception):

@@ -165,8 +165,8 @@ def retry_gaps(limit: int = 50) -> int:
     now = database_clock.now()
     known = Gap.objects.filter(plan.is_known("run__plan_version", "step"))
     due = known.filter(closed_at__isnull=True, next_at__lte=now, run__status=RunStatus.COMPLETED)
-    may_ask = due.filter(run__tenant__halted_reason="").order_by("next_at").select_related("run", "request")
-    return each([gap for gap in may_ask[:limit] if not breaker.is_open(gap.run.tenant_id)], _retry_gap)
+    may_ask = due.filter(run__tenant__halted_reason="").exclude(run__tenant__in=breaker.open_tenants())
+    return each(list(may_ask.order_by("next_at").select_related("run", "request")[:limit]), _retry_gap)
 
 
 def _retry_gap(gap: Gap) -> bool:

@@ -14,7 +14,7 @@ from core_app.errors import DomainError
 from microsoft_cloud import Cloud
 from microsoft_cloud.applications import Credential
 from microsoft_cloud.bap import Environment as RemoteEnvironment
-from microsoft_cloud.errors import CloudError, NotFoundError, PermanentError
+from microsoft_cloud.errors import CloudError, PermanentError
 from microsoft_cloud.operations import Operation
 from provisioning_app.choices import EnvironmentStatus
 from provisioning_app.credentials.desk import rotation_identity
@@ -121,7 +121,7 @@ def _operations(
     for environment in environments:
         try:
             operations = cloud.bap.operations_of(environment.id)
-        except NotFoundError as error:
+        except PermanentError as error:
             unchecked[f"operations on {environment.id}"] = str(error)
         else:
             found[environment.id] = tuple(item for item in operations if _concerns(item, ours, since))

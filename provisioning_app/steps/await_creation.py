@@ -28,7 +28,9 @@ def perform(context: Context) -> Done | Wait:
         return _look_again(context, "the new environment to become readable")
     if context.tag not in environment.description:
         raise StepFailedError(f"Environment {environment.id} does not carry this request's tag; it is not ours.")
-    proof = Proof("domain name", "", context.run.domain_name, environment.domain_name or context.run.domain_name)
+    proof = Proof("tag", "", context.tag, context.tag)
+    if environment.domain_name:  # Microsoft does not report it of every environment
+        proof = Proof("domain name", "", context.run.domain_name, environment.domain_name)
     return Done(
         (Entry(Action.ENVIRONMENT_CREATED, (proof,), {"environment_id": environment.id}),),
         run={"environment_id": environment.id, "remote_state": RemoteState.PRESENT, "operation_url": ""},

@@ -86,7 +86,7 @@ def _wanted(context: Context) -> NewEnvironment:
 
 
 def _adopt(context: Context, found: Environment) -> Done:
-    proof = Proof("domain name", "", found.domain_name, found.domain_name)
+    proof = Proof("domain name", "", context.run.domain_name, found.domain_name)
     entry = Entry(Action.ENVIRONMENT_ADOPTED, (proof,), {"environment_id": found.id})
     return Done(
         (entry,),

@@ -7,7 +7,14 @@ from typing import Any
 from django.conf import settings
 
 from audit_app.actions import Action
-from microsoft_cloud.errors import ConflictError, ConflictKind, GroupError, GroupProblem, NotFoundError, PermanentError
+from microsoft_cloud.errors import (
+    AuthenticationError,
+    ConflictError,
+    ConflictKind,
+    GroupError,
+    GroupProblem,
+    PermanentError,
+)
 from provisioning_app.choices import RemoteState
 from provisioning_app.steps import environment_group
 from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, StepFailedError
@@ -76,7 +83,9 @@ def _location(context: Context) -> Proof:
 def _capacity(context: Context) -> Proof:
     try:
         free = int(context.cloud.power_platform.database_capacity().free_mb)
-    except (NotFoundError, PermanentError):
+    except AuthenticationError:
+        raise
+    except PermanentError:
         return Proof("database capacity", "", "not reported", "not reported")  # the create's own answer decides then
     if free < _NEEDED_DATABASE_MB:
         raise StepFailedError(

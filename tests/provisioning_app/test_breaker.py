@@ -209,7 +209,22 @@ def test_gaps_are_not_retried_while_a_breaker_is_open(world):
     let_pass(world, minutes=6)
     fail(world.people, ThrottledError("slow down", service="bap", retry_after=240))
 
-    services.retry_gaps()
+    services.retry_gaps(limit=1)
 
     gap.refresh_from_db()
     assert gap.attempts == 0
+
+
+def test_gaps_behind_an_open_breaker_do_not_keep_those_of_another_tenant_waiting(make_world):
+    stopped, free = make_world(), make_world()
+    for each in (stopped, free):
+        refused = {"status": 400, "body": {"error": {"code": "x"}}}
+        each.fault(host="power_platform", method="POST", path="addEnvironment", count=1, **refused)
+        each.provision(Zone.ZONE_2)
+    let_pass(free, minutes=6)
+    fail(stopped.people, ThrottledError("slow down", service="bap", retry_after=240))
+
+    services.retry_gaps(limit=1)
+
+    assert Gap.objects.get(run__tenant=stopped.people.tenant).attempts == 0
+    assert Gap.objects.get(run__tenant=free.people.tenant).attempts == 1

@@ -115,3 +115,12 @@ def test_a_refusal_that_only_an_attestation_meets_halts_the_tenant_with_one_aler
         services.attest(request.pk, by=world.people.operator, reason="Done in the portal.")
 
     assert halted_with_one_alert(world)
+
+
+def test_a_refusal_at_the_question_for_capacity_is_no_capacity_that_is_not_reported(world):
+    world.fault(host="power_platform", method="GET", path="tenantCapacity", status=403, count=0)
+
+    request = world.provision(Zone.ZONE_1)
+
+    assert (request.state, world.halted) == (State.FAILED, True)
+    assert not world.environments

@@ -138,6 +138,35 @@ def test_r24_an_environment_that_vanished_is_confirmed_found_once_and_taken_off_
     assert request.state == State.COMPLETED  # nothing terminal changes
 
 
+def test_what_is_known_of_one_that_vanished_is_kept_when_microsoft_fails_at_the_next(world):
+    gone, unknown = (world.provision(Zone.ZONE_1) for _ in range(2))
+    for request in (gone, unknown):
+        vanish(world, request.environment_id)
+    world.fault(host="bap", method="GET", path=rf"environments/{unknown.environment_id}", status=503, count=0)
+
+    reconcile_now()
+
+    (finding,) = findings_of(world, FindingKind.ENVIRONMENT_VANISHED)
+    assert finding.request == gone
+    assert gone.log_entries.filter(action=Action.FINDING_OPENED).count() == 1
+    assert OutboxMessage.objects.filter(event="finding_opened", reference=gone.request_number).exists()
+    assert unknown.environments.get().status == EnvironmentStatus.ACTIVE
+
+
+def test_a_history_that_cannot_be_read_ends_no_pass(one_clock):
+    broken, readable = (one_clock.provision(Zone.ZONE_1) for _ in range(2))
+    let_pass(one_clock, minutes=30)
+    our_cloud(one_clock).bap.patch_environment(readable.environment_id, description="Somebody used our credential")
+    path = rf"environments/{broken.environment_id}/operations"
+    one_clock.fault(host="bap", method="GET", path=path, status=400, count=0)
+
+    reconcile_now()
+
+    (finding,) = findings_of(one_clock, FindingKind.UNEXPLAINED_OPERATION)
+    assert finding.environment_id == readable.environment_id
+    assert not Environment.objects.filter(operations_read_at=None).exists()
+
+
 def test_a_list_that_leaves_an_environment_out_is_not_believed(world):
     request = world.provision(Zone.ZONE_2)
     world.fault(host="bap", method="GET", path=r"scopes/admin/environments\?", status=200, body={"value": []}, count=0)

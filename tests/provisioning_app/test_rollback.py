@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 
 from audit_app.actions import Action, ActorType
 from audit_app.verify import verify_log
@@ -133,6 +134,25 @@ def test_a_rollback_deletes_with_the_second_credential_and_is_logged(world, dele
     assert completed.actor_type == ActorType.SERVICE_PRINCIPAL
     assert completed.actor == str(world.people.tenant.identities.get(purpose="rollback").client_id)
     assert verify_log().ok
+
+
+def test_what_nobody_foresaw_ends_the_rollback_and_quarantines_the_environment(world, deletable):
+    rollback = begin(world, deletable)
+    broken = []
+
+    def breaks_once(execute, sql, params, many, context):
+        if not broken and sql.startswith("UPDATE") and "provisioning_app_rollback" in sql and "attempts" in sql:
+            broken.append(sql)
+            raise KeyError("a secret")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(breaks_once):
+        roll_back(world)
+
+    rollback.refresh_from_db()
+    assert broken
+    assert (rollback.status, rollback.error) == (RollbackStatus.FAILED, "Unexpected KeyError while it was deleted.")
+    assert deletable.environments.get().status == EnvironmentStatus.QUARANTINED
 
 
 @pytest.mark.walk
