@@ -18,6 +18,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import Tenant, TenantIdentity
 from core_app import clock
@@ -50,7 +51,11 @@ def cloud_for(tenant: Tenant, purpose: TenantIdentity.Purpose, correlation_id: s
     wanted = {purpose, Purpose.DIRECTORY}
     rows = {row.purpose: row for row in tenant.identities.filter(purpose__in=wanted)}
     for missing in wanted - rows.keys():
-        raise _refused(f"{tenant} has no {Purpose(missing).label.lower()}; configure one.", "NoIdentity")
+        raise _refused(
+            noop("%(tenant)s has no %(missing)s; configure one.")
+            % {"tenant": tenant, "missing": Purpose(missing).label.lower()},
+            "NoIdentity",
+        )
     sources = {key: VaultIdentity(tenant, row, correlation) for key, row in rows.items()}
     return Cloud(found, sources[purpose], correlation, directory_identity=sources[Purpose.DIRECTORY])
 
@@ -160,7 +165,7 @@ def workload_vault(tenant: Tenant, correlation_id: str, at: Endpoints | None = N
         AuthenticationError: the tenant has no vault, or the workload nothing to sign in with.
     """
     if not tenant.key_vault_url:
-        raise _refused(f"{tenant} has no Key Vault URL; configure one.", "NoKeyVault")
+        raise _refused(noop("%(tenant)s has no Key Vault URL; configure one.") % {"tenant": tenant}, "NoKeyVault")
     workload = workload_identity(str(tenant.entra_tenant_id))
     return Cloud(at or endpoints(), workload, correlation_id).key_vault(tenant.key_vault_url)
 
@@ -182,8 +187,11 @@ def _workload_credential() -> WorkloadIdentity | ClientSecret:
         return ClientSecret(Path(settings.WORKLOAD_SECRET_FILE).read_text().strip())
     except OSError as error:
         raise _refused(
-            f"The workload identity has no readable secret ({type(error).__name__}); "
-            "set ELM_WORKLOAD_CLIENT_ID and either ELM_WORKLOAD_TOKEN_FILE or ELM_WORKLOAD_SECRET_FILE.",
+            noop(
+                "The workload identity has no readable secret (%(error)s); set ELM_WORKLOAD_CLIENT_ID "
+                "and either ELM_WORKLOAD_TOKEN_FILE or ELM_WORKLOAD_SECRET_FILE."
+            )
+            % {"error": type(error).__name__},
             "NoWorkloadIdentity",
         ) from None
 
@@ -197,7 +205,9 @@ def _credential(row: TenantIdentity, kind: str, value: str) -> ClientSecret | Cl
     try:
         return ClientCertificate(base64.b64decode(value, validate=True))
     except binascii.Error:
-        raise _refused(f"The certificate of {row} in Key Vault is malformed.", "MalformedCredential") from None
+        raise _refused(
+            noop("The certificate of %(row)s in Key Vault is malformed.") % {"row": row}, "MalformedCredential"
+        ) from None
 
 
 def _refused(message: str, code: str) -> AuthenticationError:

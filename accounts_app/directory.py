@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import Tenant, TenantIdentity, User
@@ -23,8 +24,8 @@ from microsoft_cloud.graph import GraphClient
 log = structlog.get_logger(__name__)
 
 _READER = TenantIdentity.Purpose.DIRECTORY
-_DISABLED = "Microsoft Entra says that the account is disabled."
-_GONE = "Microsoft Entra does not know the account any more."
+_DISABLED = noop("Microsoft Entra says that the account is disabled.")
+_GONE = noop("Microsoft Entra does not know the account any more.")
 
 
 def look_for_departed() -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.apps import apps
+from django.utils.translation import gettext_noop as noop
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from accounts_app.models import BusinessUnitUserObjectPermission, Tenant, TenantUserObjectPermission, User
@@ -17,8 +18,8 @@ from audit_app.models import ProvisioningLog
 
 _ROLES: Final = (BusinessUnitUserObjectPermission, TenantUserObjectPermission)
 _GUARDIAN: Final = (UserObjectPermissionBase, GroupObjectPermissionBase)
-_NO_ENTRY: Final = "No entry of the log grants it: find out who gave it, and take it away."
-_GONE: Final = (
+_NO_ENTRY: Final = noop("No entry of the log grants it: find out who gave it, and take it away.")
+_GONE: Final = noop(
     "The log grants it and nobody holds it: it was taken away past the log. Find out by whom, then grant it anew."
 )
 

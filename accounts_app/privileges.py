@@ -11,6 +11,7 @@ from typing import Final
 
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app import database_rights, logged_grants, row_grants, row_security
 from accounts_app.models import Tenant, User
@@ -49,7 +50,9 @@ def verify_privileges(*, is_production: bool) -> Privileges:
         *database_rights.excess(rights),
         *(owner if is_production else ()),
         *(
-            Finding("TRIGGER_MISSING", name, "Run manage.py migrate, which installs it, then manage.py verify_log.")
+            Finding(
+                "TRIGGER_MISSING", name, noop("Run manage.py migrate, which installs it, then manage.py verify_log.")
+            )
             for name in sorted(triggers.missing())
         ),
         *database_rights.strangers(protected),
@@ -98,10 +101,16 @@ def _verb(permission: str) -> str:
 def _differences(cells: tuple[Cell, ...]) -> Iterator[Finding]:
     for cell in cells:
         if excess := sorted(set(cell.effective) - set(cell.expected)):
-            detail = f"The group may {', '.join(excess)} {cell.table}; run manage.py migrate, which takes it away."
+            detail = noop("The group may %(verbs)s %(table)s; run manage.py migrate, which takes it away.") % {
+                "verbs": ", ".join(excess),
+                "table": cell.table,
+            }
             yield Finding("EXCESS", cell.role, detail)
         if missing := sorted(set(cell.expected) - set(cell.effective)):
-            detail = f"The group may not {', '.join(missing)} {cell.table}; run manage.py migrate, which gives it."
+            detail = noop("The group may not %(verbs)s %(table)s; run manage.py migrate, which gives it.") % {
+                "verbs": ", ".join(missing),
+                "table": cell.table,
+            }
             yield Finding("MISSING", cell.role, detail)
 
 
@@ -109,9 +118,13 @@ def _writers_of_the_log() -> Iterator[Finding]:
     codenames = [f"{verb}_{ProvisioningLog._meta.model_name}" for verb in _FORBIDDEN_ON_LOG]
     for permission in Permission.objects.filter(codename__in=codenames).select_related("content_type"):
         for group in permission.group_set.all():
-            yield Finding("LOG_CAN_BE_CHANGED", group.name, f"The group holds {permission.codename}; take it away.")
+            yield Finding(
+                "LOG_CAN_BE_CHANGED",
+                group.name,
+                noop("The group holds %(permission)s; take it away.") % {"permission": permission.codename},
+            )
         for user in User.objects.filter(user_permissions=permission):
-            detail = f"The account holds {permission.codename}; take it away."
+            detail = noop("The account holds %(permission)s; take it away.") % {"permission": permission.codename}
             yield Finding("LOG_CAN_BE_CHANGED", user.upn, detail, user.tenant_id)
 
 
@@ -119,19 +132,26 @@ def _direct_permissions() -> Iterator[Finding]:
     """Permissions come from roles alone."""
     for user in User.objects.filter(user_permissions__isnull=False).distinct().order_by("upn"):
         names = sorted(user.user_permissions.values_list("codename", flat=True))
-        detail = f"The account itself holds {', '.join(names)}; roles give these."
+        detail = noop("The account itself holds %(permissions)s; roles give these.") % {"permissions": ", ".join(names)}
         yield Finding("DIRECT_PERMISSION", user.upn, detail, user.tenant_id)
     known = {role.value for role in Role}
     for group in Group.objects.filter(permissions__isnull=False).exclude(name__in=known).distinct().order_by("name"):
         names = sorted(group.permissions.values_list("codename", flat=True))
-        yield Finding("DIRECT_PERMISSION", group.name, f"A group that is no role holds {', '.join(names)}.")
+        yield Finding(
+            "DIRECT_PERMISSION",
+            group.name,
+            noop("A group that is no role holds %(permissions)s.") % {"permissions": ", ".join(names)},
+        )
 
 
 def _superusers() -> Iterator[Note]:
     """A superuser has every permission, reaches no row without a grant, and cannot change the log."""
     for user in User.objects.filter(is_superuser=True, is_active=True).order_by("upn"):
-        bound = "segregation of duties and the log's triggers bind it all the same."
-        yield Note(f"{user.upn} is a superuser (break-glass): {bound}", user.tenant_id)
+        bound = noop(
+            "%(person)s is a superuser (break-glass): segregation of duties and the log's triggers "
+            "bind it all the same."
+        )
+        yield Note(bound % {"person": user.upn}, user.tenant_id)
 
 
 def _policies() -> Iterator[TablePolicy]:
@@ -144,15 +164,15 @@ def _policies() -> Iterator[TablePolicy]:
 
 def _missing_policies() -> Iterator[Finding]:
     for table in row_security.missing():
-        yield Finding("POLICY_MISSING", table, "Run manage.py migrate as the owner, which installs the policy.")
+        yield Finding("POLICY_MISSING", table, noop("Run manage.py migrate as the owner, which installs the policy."))
 
 
 def _database_powers() -> Iterator[tuple[str, str]]:
     """Yield whether the connected role could switch off the triggers."""
     if connection.vendor != "postgresql":
-        yield "SQLite", "is a file: whoever can write it can write the log; verify_log names what was changed."
+        yield "SQLite", noop("is a file: whoever can write it can write the log; verify_log names what was changed.")
     elif powers := database_rights.powers_of(role := database_rights.connected_role()):
-        yield role, f"{'; '.join(powers)}. Run the application as a role that owns nothing."
+        yield role, noop("%(powers)s. Run the application as a role that owns nothing.") % {"powers": "; ".join(powers)}
 
 
 @transactional

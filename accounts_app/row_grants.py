@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
+from django.utils.translation import gettext_noop as noop
+
 from accounts_app.models import (
     BusinessUnitGroupObjectPermission,
     BusinessUnitUserObjectPermission,
@@ -77,7 +79,10 @@ def _misfits(grant: Any, holder: str) -> Iterator[Finding]:
     who = getattr(grant, holder)
     subject = f"{who}: {grant.permission.codename} on {grant.content_object}"
     if name not in GRANT_NAMES:
-        detail = f"No role is named {name} at depth {depth}; remove the grant."
+        detail = noop("No role is named %(role)s at depth %(depth)s; remove the grant.") % {
+            "role": name,
+            "depth": depth,
+        }
         yield Finding("UNKNOWN_GRANT", subject, detail, _tenant_of(grant.content_object))
     elif holder == "user":
         yield from _of_person(who, GRANT_NAMES[name], grant.content_object, subject)
@@ -86,9 +91,11 @@ def _misfits(grant: Any, holder: str) -> Iterator[Finding]:
 def _of_person(user: User, role: Role, at: Any, subject: str) -> Iterator[Finding]:
     tenant_id = _tenant_of(at)
     if user.tenant_id not in (None, tenant_id):  # a break-glass account belongs to none and may be granted several
-        yield Finding("FOREIGN_GRANT", subject, "The person belongs to another tenant; remove the grant.", tenant_id)
+        yield Finding(
+            "FOREIGN_GRANT", subject, noop("The person belongs to another tenant; remove the grant."), tenant_id
+        )
     if user.is_service_principal and role != Role.ADMIN:
-        detail = "A service principal holds a role of people; remove the grant."
+        detail = noop("A service principal holds a role of people; remove the grant.")
         yield Finding("FOREIGN_GRANT", subject, detail, tenant_id)
 
 

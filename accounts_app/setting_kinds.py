@@ -81,8 +81,12 @@ class Number(Kind):
         if value is None and self.empty:
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
-            alternative = " or nothing" if self.empty else ""
-            raise ValueError(f"must be a whole number from {self.low} to {self.high}{alternative}.")
+            sentence = (
+                _("must be a whole number from %(low)s to %(high)s or nothing.")
+                if self.empty
+                else _("must be a whole number from %(low)s to %(high)s.")
+            )
+            raise ValueError(sentence % {"low": self.low, "high": self.high})
         return value
 
     def in_words(self, value: Any) -> str:
@@ -102,7 +106,7 @@ class Switch(Kind):
     def checked(self, value: Any) -> bool:
         """Return the switch."""
         if not isinstance(value, bool):
-            raise ValueError("must be true or false.")  # noqa: TRY004 - reported as a problem
+            raise ValueError(_("must be true or false."))  # noqa: TRY004 - reported as a problem
         return value
 
     def in_words(self, value: Any) -> str:
@@ -134,11 +138,11 @@ class Text(Kind):
     def checked(self, value: Any) -> str:
         """Return the text."""
         if not isinstance(value, str) or len(value) > self.longest:
-            raise ValueError(f"must be text of up to {self.longest} characters.")
+            raise ValueError(_("must be text of up to %(most)s characters.") % {"most": self.longest})
         if reason := unstorable_reason(value):
             raise ValueError(reason)
         if not self.empty and not has_content(value):
-            raise ValueError("must not be empty.")
+            raise ValueError(_("must not be empty."))
         return clean(value)
 
     def in_words(self, value: Any) -> str:
@@ -159,7 +163,7 @@ class SecretName(Text):
     def checked(self, value: Any) -> str:
         """Return the name."""
         if not isinstance(value, str) or not _SECRET_NAME.fullmatch(value.strip()):
-            raise ValueError("must be the name of a Key Vault secret: at most 127 letters, digits and dashes.")
+            raise ValueError(_("must be the name of a Key Vault secret: at most 127 letters, digits and dashes."))
         return value.strip()
 
 
@@ -181,7 +185,7 @@ class Choice(Kind):
     def checked(self, value: Any) -> str:
         """Return the word."""
         if value not in self.options:
-            raise ValueError(f"must be one of {', '.join(self.options)}.")
+            raise ValueError(_("must be one of %(options)s.") % {"options": ", ".join(self.options)})
         return str(value)
 
     def in_words(self, value: Any) -> str:
@@ -214,11 +218,11 @@ class Several(Kind):
     def checked(self, value: Any) -> tuple[str, ...]:
         """Return the words."""
         if not isinstance(value, list | tuple) or any(each not in self.options for each in value):
-            raise ValueError(f"must be a list out of {', '.join(self.options)}.")
+            raise ValueError(_("must be a list out of %(options)s.") % {"options": ", ".join(self.options)})
         if len(set(value)) != len(value):
-            raise ValueError("names the same one twice; each may stand there once.")
+            raise ValueError(_("names the same one twice; each may stand there once."))
         if len(value) < self.least:
-            raise ValueError(f"must name at least {self.least}.")
+            raise ValueError(_("must name at least %(least)s.") % {"least": self.least})
         return tuple(value)
 
     def in_words(self, value: Any) -> str:

@@ -85,46 +85,61 @@ class Settings:
 
 TOGETHER: Final[dict[str, Kind]] = {
     "undo_window_seconds": Number(
-        "How long somebody may object to a request of Zone 1 before policy approves it.", "seconds", 0, 86_400
+        noop("How long somebody may object to a request of Zone 1 before policy approves it."), "seconds", 0, 86_400
     ),
-    "poll_interval_seconds": Number("How long to wait between two looks at a creation.", "seconds", 1, 300),
-    "poll_limit": Number("How often to look at a creation before it counts as timed out.", "looks", 1, 1000),
+    "poll_interval_seconds": Number(noop("How long to wait between two looks at a creation."), "seconds", 1, 300),
+    "poll_limit": Number(noop("How often to look at a creation before it counts as timed out."), "looks", 1, 1000),
     "propagation_seconds": Number(
-        "How long a new environment may stay invisible before another attempt at its creation.", "seconds", 120, 3600
+        noop("How long a new environment may stay invisible before another attempt at its creation."),
+        "seconds",
+        120,
+        3600,
     ),
-    "concurrent_runs": Number("How many environments are provisioned at the same time.", "runs", 1, 50),
-    "starts_per_minute": Number("How many runs may start within any minute.", "runs", 1, 100),
-    "creations_per_day": Number("How many environments may be created in a day (UTC).", "environments", 1, 1000),
-    "allow_developer": Switch("Whether Developer environments may be asked for; Microsoft refuses our principal them."),
+    "concurrent_runs": Number(noop("How many environments are provisioned at the same time."), "runs", 1, 50),
+    "starts_per_minute": Number(noop("How many runs may start within any minute."), "runs", 1, 100),
+    "creations_per_day": Number(noop("How many environments may be created in a day (UTC)."), "environments", 1, 1000),
+    "allow_developer": Switch(
+        noop("Whether Developer environments may be asked for; Microsoft refuses our principal them.")
+    ),
     "approvers_may_request_for_their_unit": Switch(
-        "Whether approvers may ask for environments of a unit they approve for; somebody else then decides."
+        noop("Whether approvers may ask for environments of a unit they approve for; somebody else then decides.")
     ),
-    "reduce_principal_roles": Switch("Whether our service principal gives up its rights in a finished environment."),
+    "reduce_principal_roles": Switch(
+        noop("Whether our service principal gives up its rights in a finished environment.")
+    ),
     "teams_webhook_secret": SecretName(
-        "The secret in the Key Vault that holds the address of the Teams workflow to which notifications are posted; "
-        "everybody in its channel reads them.",
+        noop(
+            "The secret in the Key Vault that holds the address of the Teams workflow to which "
+            "notifications are posted; everybody in its channel reads them."
+        ),
         127,
-        empty="no Teams channel",
+        empty=noop("no Teams channel"),
     ),
 }
-_HOURS: Final = Number("How long a stage may stay undecided before the Governance Lead is asked.", "hours", 1, 8760)
-_RETENTION: Final = "How long the records of a request are kept after its last log entry, its environment being gone."
-_STAGES: Final = "Who decides, one after the other."
+_HOURS: Final = Number(
+    noop("How long a stage may stay undecided before the Governance Lead is asked."), "hours", 1, 8760
+)
+_RETENTION: Final = noop(
+    "How long the records of a request are kept after its last log entry, its environment being gone."
+)
+_STAGES: Final = noop("Who decides, one after the other.")
 _ROLES: Final = tuple(role.value for role in DECIDING_ROLES)
-_BY_POLICY: Final = "nobody: policy approves after the objection window"
+_BY_POLICY: Final = noop("nobody: policy approves after the objection window")
 _BASELINE: Final[dict[str, Kind]] = {
-    "environment_group": Text("The Power Platform environment group it joins.", 100),
-    "audit_retention_days": Number("How long Dataverse keeps audit records.", "days", 31, 24_855),
-    "session_timeout_minutes": Number("After what time people have to sign in again.", "minutes", 60, 1440),
-    "sharing_limit": Number("How many people an app may be shared with.", "people", 1, 100_000, empty="no limit"),
-    "solution_checker": Choice("What the solution checker does about critical issues.", ("none", "warn", "block")),
-    "security_role": Text("The Dataverse security role its people get.", 100),
-    "required_dlp_policy": Text("The data policy that has to cover it.", 256, empty="any data policy"),
+    "environment_group": Text(noop("The Power Platform environment group it joins."), 100),
+    "audit_retention_days": Number(noop("How long Dataverse keeps audit records."), "days", 31, 24_855),
+    "session_timeout_minutes": Number(noop("After what time people have to sign in again."), "minutes", 60, 1440),
+    "sharing_limit": Number("How many people an app may be shared with.", "people", 1, 100_000, empty=noop("no limit")),
+    "solution_checker": Choice(
+        noop("What the solution checker does about critical issues."), ("none", "warn", "block")
+    ),
+    "security_role": Text(noop("The Dataverse security role its people get."), 100),
+    "required_dlp_policy": Text("The data policy that has to cover it.", 256, empty=noop("any data policy")),
     "blocking_steps": Several(
-        "The steps without which it is not complete, beyond those that always count.",
+        noop("The steps without which it is not complete, beyond those that always count."),
         STEP_KEYS_THAT_MAY_BLOCK,
         0,
-        "none beyond those",
+        noop("none beyond those"),
     ),
 }
 
@@ -241,11 +256,11 @@ def _kind(path: str) -> Kind:
     if path in KINDS:
         return KINDS[path]
     if below := _names_below(path):
-        raise ValueError(f"must be an object; its names are out of {', '.join(below)}.")
+        raise ValueError(_("must be an object; its names are out of %(names)s.") % {"names": ", ".join(below)})
     above = path
     while above and not _names_below(above):
         above = above.rpartition(".")[0]
-    raise ValueError(f"is not a setting; known are {', '.join(sorted(_names_below(above)))}.")
+    raise ValueError(_("is not a setting; known are %(names)s.") % {"names": ", ".join(sorted(_names_below(above)))})
 
 
 def _names_below(path: str) -> list[str]:

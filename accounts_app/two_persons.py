@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant, User
@@ -14,6 +14,7 @@ from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
 from core_app.errors import PermissionRefused
+from core_app.recorded import recorded, told
 from core_app.transactions import transactional
 
 
@@ -33,7 +34,9 @@ def require_second_person(user: User, proposal: Proposal) -> None:
     """Raise PermissionRefused when a person confirms what they proposed themselves."""
     if is_proposer(user, proposal):
         raise PermissionRefused(
-            _("%(proposal)s waits for a second person: who proposed it does not confirm it.") % {"proposal": proposal}
+            told(
+                noop("%(proposal)s waits for a second person: who proposed it does not confirm it."), proposal=proposal
+            )
         )
 
 
@@ -56,5 +59,5 @@ def refusals_recorded(tenant: Tenant, by: User, **details: Any) -> Iterator[None
 @transactional
 def _record(tenant: Tenant, by: User, details: dict[str, Any], refused: PermissionRefused) -> None:
     locked_tenant(tenant.pk)
-    error = str(refused)
+    error = recorded(refused)
     record(Action.DECISION_REFUSED, on=tenant, by=person(by), details=details, error=error, success=False)

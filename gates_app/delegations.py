@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts_app.locks import locked_tenant
 from accounts_app.models import BusinessUnit, Delegation, Tenant, User
@@ -152,16 +153,38 @@ def _problems_of_terms(delegator: User, terms: Terms) -> list[tuple[str, str]]:
     problems = []
     roles = deciding_roles_of(delegator)
     if not roles or (terms.role and terms.role not in roles):
-        problems.append(("role", f"{delegator} does not decide as {terms.role or 'anything'}; nothing can be lent."))
+        problems.append(("role", _cannot_lend(delegator, terms.role)))
     elif terms.business_unit and not _reaches(delegator, terms.role, terms.business_unit):
-        problems.append(("business_unit", f"{delegator} does not decide for {terms.business_unit}."))
+        problems.append(
+            (
+                "business_unit",
+                _("%(delegator)s does not decide for %(unit)s.")
+                % {"delegator": delegator, "unit": terms.business_unit},
+            )
+        )
     if terms.ends_at <= max(terms.begins_at, clock.now()):
-        problems.append(("ends_at", "The end has to lie after the beginning and in the future."))
+        problems.append(("ends_at", _("The end has to lie after the beginning and in the future.")))
     elif terms.ends_at - terms.begins_at > LONGEST:
-        problems.append(("ends_at", f"A delegation lasts {LONGEST.days} days at most; make a new one afterwards."))
+        problems.append(
+            (
+                "ends_at",
+                ngettext(
+                    "A delegation lasts %(days)s day at most; make a new one afterwards.",
+                    "A delegation lasts %(days)s days at most; make a new one afterwards.",
+                    LONGEST.days,
+                )
+                % {"days": LONGEST.days},
+            )
+        )
     if not has_content(terms.reason):
-        problems.append(("reason", "Say why; it is logged."))
+        problems.append(("reason", _("Say why; it is logged.")))
     return problems
+
+
+def _cannot_lend(delegator: User, role: Role | None) -> str:
+    if role is None:
+        return _("%(delegator)s decides nothing; nothing can be lent.") % {"delegator": delegator}
+    return _("%(delegator)s does not decide as %(role)s; nothing can be lent.") % {"delegator": delegator, "role": role}
 
 
 def _reaches(delegator: User, role: Role | None, unit: BusinessUnit) -> bool:

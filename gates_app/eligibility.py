@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
 from accounts_app.roles import Role
+from core_app.recorded import told
 from gates_app.levels import Part
 
 _PART_REASON = {
@@ -80,8 +81,8 @@ def checks(person: Person, deciding_roles: Collection[Role], parties: Mapping[st
         parties: person key → part, for everyone who already takes part in the gate.
     """
     part = parties.get(person.key)
-    asked = _(_PART_REASON[Part(part)]) if part in ASKED_FOR_IT else ""
-    decided = _(_PART_REASON[Part(part)]) if part is not None and not asked else ""
+    asked = told(_PART_REASON[Part(part)]) if part in ASKED_FOR_IT else ""
+    decided = told(_PART_REASON[Part(part)]) if part is not None and not asked else ""
     is_able = bool(set(person.roles) & set(deciding_roles)) or lender_used(person, deciding_roles, parties)
     return (
         Check(_("A person with an active account decides."), _not_a_person(person)),
@@ -113,24 +114,26 @@ def lender_used(person: Person, deciding_roles: Collection[Role], parties: Mappi
 
 def _not_a_person(person: Person) -> str:
     if not person.is_active:
-        return _("This account is disabled.")
-    return _("A service principal never decides; a person must.") if person.is_service_principal else ""
+        return told(noop("This account is disabled."))
+    return told(noop("A service principal never decides; a person must.")) if person.is_service_principal else ""
 
 
 def _inherited_conflict(person: Person, parties: Mapping[str, Part]) -> str:
     for lender in person.lenders:
         if parties.get(lender.key) in ASKED_FOR_IT:
-            return _("You stand in for %(lender)s, who asked for this or edited it; someone else must decide.") % {
-                "lender": lender.name
-            }
+            return told(
+                noop("You stand in for %(lender)s, who asked for this or edited it; someone else must decide."),
+                lender=lender.name,
+            )
     return ""
 
 
 def _missing_role(person: Person, deciding_roles: Collection[Role]) -> str:
     if busy := lender_used(person, deciding_roles, {}):
-        return _("You stand in for %(busy)s, who has already taken part here; nobody decides twice.") % {
-            "busy": busy.name
-        }
-    return _("Deciding here needs the role %(sorted)s for this business unit.") % {
-        "sorted": " or ".join(sorted(deciding_roles))
-    }
+        return told(
+            noop("You stand in for %(busy)s, who has already taken part here; nobody decides twice."), busy=busy.name
+        )
+    return told(
+        noop("Deciding here needs the role %(sorted)s for this business unit."),
+        sorted=" or ".join(sorted(deciding_roles)),
+    )

@@ -17,6 +17,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import HttpError
 from ninja.security import HttpBearer
@@ -52,7 +53,7 @@ api = NinjaAPI(title="ELM intake", docs_url=None, openapi_url=None, urls_namespa
 def intake(request: HttpRequest) -> HttpResponse:
     """Take one payload: 201 when it made a request, 200 when it had done so before, else its problems."""
     if request.content_type != "application/json":
-        raise HttpError(415, "Send the payload with Content-Type application/json.")
+        raise HttpError(415, _("Send the payload with Content-Type application/json."))
     caller: Caller = request.auth  # type: ignore[attr-defined]
     with tenancy.everywhere("a program is of no tenant"), tenancy.of(caller.tenant_id):
         received = receive(read_bounded(request), by=caller)
@@ -76,11 +77,13 @@ def _not_served(request: HttpRequest, error: HttpError) -> HttpResponse:
 def _broken(request: HttpRequest, error: Exception) -> HttpResponse:
     if outage := outage_of(error):
         log.warning("intake_without_database", error=type(error).__name__, outage=outage.name)
-        answer = _refusal(503, [("$", f"{outage.value} The same payload again is taken once only.")])
+        answer = _refusal(
+            503, [("$", _("%(outage)s The same payload again is taken once only.") % {"outage": outage.value})]
+        )
         answer["Retry-After"] = "30"
         return answer
     log.error("intake_broke", exc_info=error)
-    return _refusal(500, [("$", "Something went wrong here; nothing was stored. Try again later.")])
+    return _refusal(500, [("$", _("Something went wrong here; nothing was stored. Try again later."))])
 
 
 def _refusal(status: int, problems: Iterable[tuple[str, str]]) -> HttpResponse:

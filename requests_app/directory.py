@@ -7,10 +7,13 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import Tenant, TenantIdentity
 from core_app.errors import InvalidInputError
+from core_app.recorded import told
 from core_app.text import clean
 from microsoft_cloud.errors import CloudError, GroupError, GroupProblem
 from microsoft_cloud.pool import deadline
@@ -59,10 +62,13 @@ class Search:
 
 
 _ADVICE = {
-    GroupProblem.NOT_FOUND: "Microsoft Entra has no group {named!r}; check its name or object id.",
-    GroupProblem.AMBIGUOUS: "Microsoft Entra has several groups named {named!r}; give the object id of the right one.",
-    GroupProblem.NOT_SECURITY_ENABLED: "The group {named!r} is not security-enabled, so it cannot guard an "
-    "environment; name a security group.",
+    GroupProblem.NOT_FOUND: noop("Microsoft Entra has no group %(named)s; check its name or object id."),
+    GroupProblem.AMBIGUOUS: noop(
+        "Microsoft Entra has several groups named %(named)s; give the object id of the right one."
+    ),
+    GroupProblem.NOT_SECURITY_ENABLED: noop(
+        "The group %(named)s is not security-enabled, so it cannot guard an environment; name a security group."
+    ),
 }
 
 
@@ -98,8 +104,11 @@ def search_groups(tenant_id: UUID, beginning: str) -> Search:
     except CloudError as error:
         reason = error.code or type(error).__name__
         return Search(
-            unavailable=f"Microsoft Entra cannot be searched now ({error.service}: {reason}). "
-            "Type the exact name of the group or its object id and go on; it is looked up when you submit."
+            unavailable=_(
+                "Microsoft Entra cannot be searched now (%(service)s: %(reason)s). Type the exact name "
+                "of the group or its object id and go on; it is looked up when you submit."
+            )
+            % {"service": error.service, "reason": reason}
         )
     return Search(tuple(ResolvedGroup(group.id, clean(group.display_name)) for group in found))
 
@@ -109,7 +118,7 @@ def _group(tenant: Tenant, named: str, correlation_id: str) -> tuple[ResolvedGro
     try:
         group = cloud_for(tenant, TenantIdentity.Purpose.DIRECTORY, correlation_id).graph.group(named)
     except GroupError as error:
-        raise InvalidInputError([("security_group_id", _ADVICE[error.kind].format(named=named))]) from error
+        raise InvalidInputError([("security_group_id", told(_ADVICE[error.kind], named=repr(named)))]) from error
     except CloudError as error:
         return None, _unavailable(named, error)
     return ResolvedGroup(group.id, clean(group.display_name)), ""
@@ -127,4 +136,6 @@ def _unusable_locations(tenant: Tenant, correlation_id: str) -> frozenset[str]:
 def _unavailable(named: str, error: CloudError) -> str:
     """Say why without trace ids and times: the same trouble is told and recorded once."""
     reason = error.code or type(error).__name__
-    return f"The security group {named!r} could not be looked up ({error.service}: {reason}); it is tried again soon."
+    return noop(
+        "The security group %(group)r could not be looked up (%(service)s: %(reason)s); it is tried again soon."
+    ) % {"group": named, "service": error.service, "reason": reason}

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import BusinessUnit, User
 from accounts_app.roles import DECIDING_ROLES, Role
 from accounts_app.scope import scope_of
 from core_app.errors import PermissionRefused
+from core_app.recorded import told
 from gates_app import services as gates
 from gates_app.levels import Level
 from requests_app.choices import TERMINAL_STATES, State, Zone
 from requests_app.models import EnvironmentRequest
 from requests_app.zones import open_dispute_of
 
-IN_DISPUTE: Final = (
-    "The zone of {request} is in dispute: nothing of it changes until a Governance Lead has decided. "
+IN_DISPUTE: Final = noop(
+    "The zone of %(request)s is in dispute: nothing of it changes until a Governance Lead has decided. "
     "Take the dispute back to go on without it."
 )
 
@@ -36,10 +38,11 @@ def creation_refusal(user: User) -> str | None:
 def own_unit_refusal(user: User, unit: BusinessUnit, *, allowed: bool) -> str | None:
     """Return why an approver of a unit may not ask for an environment of that unit, or None when they may."""
     if not allowed and scope_of(user).holds(Role.APPROVER, unit):
-        return _(
+        sentence = noop(
             "You approve requests of %(unit)s, so you cannot ask for one there (segregation of "
             "duties). Ask a colleague who does not approve for it."
-        ) % {"unit": unit}
+        )
+        return told(sentence, unit=unit)
     return None
 
 
@@ -54,7 +57,7 @@ def require_edit(user: User, request: EnvironmentRequest) -> None:
     if request.requester_id != user.pk:
         raise PermissionRefused(_("Only its requester changes %(request)s.") % {"request": request})
     if request.state == State.DRAFT and open_dispute_of(request):
-        raise PermissionRefused(IN_DISPUTE.format(request=request))
+        raise PermissionRefused(_(IN_DISPUTE) % {"request": request})
     if not may_edit(user, request):
         raise PermissionRefused(
             _("%(request)s is %(state)s; its fields change only in Draft.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
@@ -11,6 +12,7 @@ from audit_app.actions import Action, ActorType
 from audit_app.actors import Actor
 from audit_app.log import record
 from core_app.errors import DomainError
+from core_app.recorded import recorded, told
 from core_app.transactions import transactional
 from sign_in_app.entra.claims import Claims, SignInRefusedError
 from sign_in_app.membership import synchronise
@@ -47,20 +49,26 @@ def _arrive(claims: Claims) -> User:
     has_mappings = tenant.group_mappings.in_force().exists()
     if claims.groups_left_out and has_mappings:
         raise SignInRefusedError(
-            _(
-                "You are in more Entra groups than fit into a sign-in, so your roles cannot be told. "
-                "Ask your Entra administrators to let this application's group claim name only the "
-                "groups assigned to it."
+            told(
+                noop(
+                    "You are in more Entra groups than fit into a sign-in, so your roles cannot be told. "
+                    "Ask your Entra administrators to let this application's group claim name only the "
+                    "groups assigned to it."
+                )
             )
         )
     person = _find(tenant, claims)
     if person is None:
         person = _create(tenant, claims)
     if not person.is_active:
-        raise SignInRefusedError(_("Your account is deactivated here. Ask a Governance Lead of your organisation."))
+        raise SignInRefusedError(
+            told(noop("Your account is deactivated here. Ask a Governance Lead of your organisation."))
+        )
     synchronise(person, claims.groups)
     if not person.groups.filter(name__in=list(Role)).exists():
-        raise SignInRefusedError(_("You hold no role here yet. Ask a Governance Lead of your organisation for one."))
+        raise SignInRefusedError(
+            told(noop("You hold no role here yet. Ask a Governance Lead of your organisation for one."))
+        )
     if not person.is_staff:
         person.is_staff = True  # the screens are the admin's
         person.save(update_fields=["is_staff"])
@@ -77,24 +85,30 @@ def _find(tenant: Tenant, claims: Claims) -> User | None:
         found = [account for account in found if account.upn.lower() == claims.upn.lower()]
         if not found:
             raise SignInRefusedError(
-                _("Several accounts here are yours, and none has this name. Ask a Governance Lead.")
+                told(noop("Several accounts here are yours, and none has this name. Ask a Governance Lead."))
             )
     return found[0] if found else None
 
 
 def _create(tenant: Tenant, claims: Claims) -> User:
     if not claims.upn:
-        raise SignInRefusedError(_("Microsoft did not say your user principal name; ask your Entra administrators."))
+        raise SignInRefusedError(
+            told(noop("Microsoft did not say your user principal name; ask your Entra administrators."))
+        )
     if User.objects.filter(upn__iexact=claims.upn).exists():
         raise SignInRefusedError(
-            _(
-                "An account here has the name %(claims)s but belongs to another Entra identity. Ask "
-                "a Governance Lead of your organisation; a name alone lets nobody in."
+            told(
+                noop(
+                    "An account here has the name %(claims)s but belongs to another Entra identity. Ask "
+                    "a Governance Lead of your organisation; a name alone lets nobody in."
+                ),
+                claims=claims.upn,
             )
-            % {"claims": claims.upn}
         )
     if not tenant.group_mappings.in_force().filter(group_id__in=claims.groups).exists():
-        raise SignInRefusedError(_("None of your Entra groups has a role here. Ask a Governance Lead for one."))
+        raise SignInRefusedError(
+            told(noop("None of your Entra groups has a role here. Ask a Governance Lead for one."))
+        )
     return create_account(tenant, claims.upn, claims.object_id, display_name=claims.name)
 
 
@@ -104,4 +118,4 @@ def _record_refusal(claims: Claims, refused: DomainError) -> None:
     tenant = Tenant.objects.get(entra_tenant_id=claims.tenant_id)
     actor = Actor(ActorType.USER, claims.upn or str(claims.object_id))
     details = {"object_id": str(claims.object_id)}
-    record(Action.SIGN_IN_REFUSED, on=tenant, by=actor, details=details, error=str(refused), success=False)
+    record(Action.SIGN_IN_REFUSED, on=tenant, by=actor, details=details, error=recorded(refused), success=False)

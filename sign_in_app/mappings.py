@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.locks import locked_tenant
 from accounts_app.models import BusinessUnit, Tenant, User
@@ -17,6 +18,7 @@ from audit_app.actors import person
 from audit_app.log import record
 from core_app import clock
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.recorded import told
 from core_app.text import clean, has_content
 from core_app.transactions import transactional
 from sign_in_app.membership import take_back
@@ -126,7 +128,10 @@ def _governed(tenant_id: UUID, by: User) -> Tenant:
     tenant = locked_tenant(tenant_id)
     if not governs(by, tenant):
         raise PermissionRefused(
-            _("Which Entra group has which role in %(tenant)s is decided by its Governance Leads.") % {"tenant": tenant}
+            told(
+                noop("Which Entra group has which role in %(tenant)s is decided by its Governance Leads."),
+                tenant=tenant,
+            )
         )
     return tenant
 
@@ -150,16 +155,16 @@ def _depth(terms: Terms) -> str:
 def _problems(tenant: Tenant, terms: Terms, depth: str) -> list[tuple[str, str]]:
     problems = []
     if not has_content(terms.group_name):
-        problems.append(("group_name", "Say what people call the group."))
+        problems.append(("group_name", _("Say what people call the group.")))
     if terms.business_unit is not None and terms.business_unit.tenant_id != tenant.pk:
-        problems.append(("business_unit", f"This unit is none of {tenant}."))
+        problems.append(("business_unit", _("This unit is none of %(tenant)s.") % {"tenant": tenant}))
     if terms.role == Role.REQUESTER and terms.business_unit is None:
-        problems.append(("business_unit", "Name the unit for which these people ask for environments."))
+        problems.append(("business_unit", _("Name the unit for which these people ask for environments.")))
     if terms.business_unit is not None and depth == Depth.ORGANISATION:
-        problems.append(("depth", "A role over the whole tenant names no business unit."))
+        problems.append(("depth", _("A role over the whole tenant names no business unit.")))
     same = {"group_id": terms.group_id, "role": terms.role, "business_unit": terms.business_unit, "depth": depth}
     if tenant.group_mappings.filter(ended_at__isnull=True, **same).exists():
-        problems.append(("group_id", "This mapping exists already."))
+        problems.append(("group_id", _("This mapping exists already.")))
     return problems
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import ngettext
 
 from sign_in_app import pages
 
@@ -19,5 +20,9 @@ def name_tried(request: HttpRequest, credentials: dict[str, Any] | None = None) 
 def locked_out(request: HttpRequest, original_response: Any = None, credentials: Any = None) -> HttpResponse:
     """Answer somebody who failed too often."""
     minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
-    text = f"Too many sign-ins failed. Wait {minutes} minutes and try again, or sign in with Microsoft."
+    text = ngettext(
+        "Too many sign-ins failed. Wait %(minutes)s minute and try again, or sign in with Microsoft.",
+        "Too many sign-ins failed. Wait %(minutes)s minutes and try again, or sign in with Microsoft.",
+        minutes,
+    ) % {"minutes": minutes}
     return pages.refused(request, text, status=429)

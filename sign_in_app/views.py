@@ -70,6 +70,8 @@ def _leave(request: HttpRequest, process: str, auth_params: dict[str, str]) -> H
     try:
         answer: HttpResponse = provider.redirect(request, process, next_url=back, auth_params=auth_params)
     except (RequestException, ValueError, KeyError):
-        text = "Microsoft's sign-in does not answer. Try again in a few minutes; if it stays so, tell your operators."
+        text = _(
+            "Microsoft's sign-in does not answer. Try again in a few minutes; if it stays so, tell your operators."
+        )
         return pages.refused(request, text, status=503)
     return answer

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as noop
 from guardian.shortcuts import assign_perm, remove_perm
 
 from accounts_app.locks import locked_tenant
@@ -23,6 +24,7 @@ from audit_app.actors import SYSTEM, Actor, person
 from audit_app.log import record
 from core_app.doorbell import ring
 from core_app.errors import DomainError, PermissionRefused
+from core_app.recorded import told
 from core_app.text import reason_given
 from core_app.transactions import transactional
 
@@ -159,8 +161,11 @@ def _grant_by_hand(user: User, wanted: HeldRole, by: User | None, said: str) -> 
         _require_another_lead(by, user, tenant)
     elif wanted.role != Role.GOVERNANCE_LEAD or holders_of_tenant(wanted.role, tenant).exists():
         raise PermissionRefused(
-            gettext("Name the %(governance_lead)s of %(tenant)s who answers for it.")
-            % {"governance_lead": Role.GOVERNANCE_LEAD, "tenant": tenant}
+            told(
+                noop("Name the %(governance_lead)s of %(tenant)s who answers for it."),
+                governance_lead=Role.GOVERNANCE_LEAD,
+                tenant=tenant,
+            )
         )
     if not _give(user, wanted, person(by) if by else SYSTEM, said):
         raise DomainError(gettext("%(user)s is %(wanted)s already.") % {"user": user, "wanted": wanted})
@@ -196,12 +201,15 @@ def may_revoke_role(by: User, user: User) -> bool:
 def _require_another_lead(by: User, user: User, tenant: Tenant) -> None:
     if not governs(by, tenant):
         raise PermissionRefused(
-            gettext("Roles in %(tenant)s are given and taken away by its %(governance_lead)ss.")
-            % {"tenant": tenant, "governance_lead": Role.GOVERNANCE_LEAD}
+            told(
+                noop("Roles in %(tenant)s are given and taken away by its %(governance_lead)ss."),
+                tenant=tenant,
+                governance_lead=Role.GOVERNANCE_LEAD,
+            )
         )
     if by.person_key == user.person_key:
         raise PermissionRefused(
-            gettext("Another %(governance_lead)s has to change your roles.") % {"governance_lead": Role.GOVERNANCE_LEAD}
+            told(noop("Another %(governance_lead)s has to change your roles."), governance_lead=Role.GOVERNANCE_LEAD)
         )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.models import Max
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app import tenant_settings
 from accounts_app.locks import locked_tenant
@@ -20,6 +21,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.recorded import told
 from core_app.text import reason_given
 from core_app.transactions import transactional
 
@@ -133,7 +135,7 @@ def require_settings_role(user: User, tenant: Tenant) -> None:
     """Raise PermissionRefused unless the person governs the tenant."""
     if not governs(user, tenant):
         raise PermissionRefused(
-            _("Settings of %(tenant)s are changed by its ELM Governance Leads.") % {"tenant": tenant}
+            told(noop("Settings of %(tenant)s are changed by its ELM Governance Leads."), tenant=tenant)
         )
 
 

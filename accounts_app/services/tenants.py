@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator, validate_email
+from django.utils.translation import gettext as _
 
 from accounts_app import tenant_settings
 from accounts_app.models import BusinessUnit, Tenant, TenantSettings, User
@@ -83,7 +84,7 @@ def open_tenant(
     tenant = create_tenant(clean(name), entra_tenant_id, key_vault_url=key_vault_url)
     made: dict[str, BusinessUnit] = {}
     for path in units:
-        above, _, own = path.rpartition("/")
+        above, _slash, own = path.rpartition("/")
         made[path] = BusinessUnit.objects.create(tenant=tenant, name=clean(own), parent=made.get(above))
     for lead in leads:
         user = create_account(tenant, lead.upn, lead.object_id)
@@ -93,13 +94,13 @@ def open_tenant(
 
 def _wrong_tenant(name: str, entra_tenant_id: UUID, key_vault_url: str) -> Iterator[tuple[str, str]]:
     if not has_content(name) or len(name) > Tenant._meta.get_field("name").max_length:  # type: ignore[operator]
-        yield "name", "Give the tenant a name of at most 100 characters."
+        yield "name", _("Give the tenant a name of at most 100 characters.")
     elif Tenant.objects.filter(name=clean(name)).exists():
-        yield "name", f"There is a tenant {name} already."
+        yield "name", _("There is a tenant %(name)s already.") % {"name": name}
     if Tenant.objects.filter(entra_tenant_id=entra_tenant_id).exists():
-        yield "entra_tenant_id", "This Entra tenant is here already."
+        yield "entra_tenant_id", _("This Entra tenant is here already.")
     if key_vault_url and not _is_right(URLValidator(["https"]), key_vault_url):
-        yield "key_vault_url", f"{key_vault_url} is no https URL."
+        yield "key_vault_url", _("%(url)s is no https URL.") % {"url": key_vault_url}
 
 
 def _is_right(validator: Callable[[str], None], value: str) -> bool:
@@ -112,20 +113,20 @@ def _is_right(validator: Callable[[str], None], value: str) -> bool:
 
 def _wrong_leads(leads: Sequence[FirstLead]) -> Iterator[tuple[str, str]]:
     if len({lead.object_id for lead in leads}) < 2:
-        yield "leads", "Name two Governance Leads: what one of them proposes another one confirms."
+        yield "leads", _("Name two Governance Leads: what one of them proposes another one confirms.")
     for lead in leads:
         if not _is_right(validate_email, lead.upn):
-            yield "leads", f"{lead.upn} is no user principal name."
+            yield "leads", _("%(name)s is no user principal name.") % {"name": lead.upn}
         if User.objects.filter(upn__iexact=lead.upn).exists():
-            yield "leads", f"There is an account {lead.upn} already."
+            yield "leads", _("There is an account %(name)s already.") % {"name": lead.upn}
 
 
 def _wrong_units(units: Sequence[str]) -> Iterator[tuple[str, str]]:
     for place, path in enumerate(units):
-        above, _, own = path.rpartition("/")
+        above, _slash, own = path.rpartition("/")
         if not has_content(own) or len(own) > 100:
-            yield "units", f"{path!r}: a unit has a name of at most 100 characters."
+            yield "units", _("%(path)r: a unit has a name of at most 100 characters.") % {"path": path}
         if above and above not in units[:place]:
-            yield "units", f"{path}: name {above} before it."
+            yield "units", _("%(path)s: name %(above)s before it.") % {"path": path, "above": above}
         if path.lower() in {each.lower() for each in units[:place]}:
-            yield "units", f"{path} is named twice."
+            yield "units", _("%(path)s is named twice.") % {"path": path}

@@ -14,6 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
+
 from core_app.errors import InvalidInputError
 from core_app.text import unstorable_reason
 
@@ -30,7 +33,15 @@ class TooLargeError(InvalidInputError):
     """The payload is larger than ``MAX_BYTES`` (HTTP 413)."""
 
     def __init__(self) -> None:
-        super().__init__([("$", f"is larger than {MAX_BYTES // 1024} KiB; a payload of the agent has about two.")])
+        super().__init__(
+            [
+                (
+                    "$",
+                    _("is larger than %(limit)s KiB; a payload of the agent has about two.")
+                    % {"limit": MAX_BYTES // 1024},
+                )
+            ]
+        )
 
 
 class ByteStream(Protocol):
@@ -65,7 +76,7 @@ def read_file(name: str) -> bytes:
         with Path(name).open("rb") as file:
             return read_bounded(file)
     except OSError as error:
-        raise _unreadable(f"cannot be read: {error.strerror}.") from error
+        raise _unreadable(_("cannot be read: %(reason)s.") % {"reason": error.strerror}) from error
 
 
 def parse(content: bytes) -> Document:
@@ -80,21 +91,24 @@ def parse(content: bytes) -> Document:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _unreadable(f"is not valid UTF-8 (byte {error.start}); send it as UTF-8.") from error
+        raise _unreadable(_("is not valid UTF-8 (byte %(byte)s); send it as UTF-8.") % {"byte": error.start}) from error
     if not text.strip():
-        raise _unreadable("is empty; send one JSON object.")
+        raise _unreadable(_("is empty; send one JSON object."))
     try:
         found = json.loads(
             text, object_pairs_hook=_Object, parse_int=_whole, parse_float=_fraction, parse_constant=_Wrong.constant
         )
     except json.JSONDecodeError as error:
-        raise _unreadable(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from error
+        raise _unreadable(
+            _("is not JSON: %(message)s (line %(line)s, column %(column)s).")
+            % {"message": error.msg, "line": error.lineno, "column": error.colno}
+        ) from error
     except RecursionError as error:
-        raise _unreadable(f"is nested more than {MAX_DEPTH} levels deep.") from error
+        raise _unreadable(_("is nested more than %(most)s levels deep.") % {"most": MAX_DEPTH}) from error
     if problems := list(islice(_problems(found, "$"), _MOST_PROBLEMS)):
         raise InvalidInputError(problems)
     if not isinstance(found, dict):
-        raise _unreadable(f"must be one JSON object, not {kind_of(found)}.")
+        raise _unreadable(_("must be one JSON object, not %(kind)s.") % {"kind": kind_of(found)})
     return found
 
 
@@ -108,16 +122,16 @@ def kind_of(value: Any) -> str:
     """Return what a JSON value is, in words."""
     for kinds, word in _KINDS:
         if isinstance(value, kinds):
-            return word
+            return _(word)
     return "null"
 
 
 _KINDS: Final[tuple[tuple[type | tuple[type, ...], str], ...]] = (
-    (bool, "true or false"),
-    (str, "text"),
-    ((int, float), "a number"),
-    (list, "a list"),
-    (dict, "an object"),
+    (bool, noop("true or false")),
+    (str, noop("text")),
+    ((int, float), noop("a number")),
+    (list, noop("a list")),
+    (dict, noop("an object")),
 )
 
 
@@ -129,7 +143,7 @@ class _Wrong:
 
     @classmethod
     def constant(cls, name: str) -> _Wrong:
-        return cls(f"{name} is not a JSON number.")
+        return cls(_("%(name)s is not a JSON number.") % {"name": name})
 
 
 class _Object(dict[str, Any]):
@@ -141,12 +155,16 @@ class _Object(dict[str, Any]):
 
 
 def _whole(digits: str) -> int | _Wrong:
-    return int(digits) if len(digits.lstrip("-")) <= MAX_DIGITS else _Wrong(f"has more than {MAX_DIGITS} digits.")
+    return (
+        int(digits)
+        if len(digits.lstrip("-")) <= MAX_DIGITS
+        else _Wrong(_("has more than %(most)s digits.") % {"most": MAX_DIGITS})
+    )
 
 
 def _fraction(digits: str) -> float | _Wrong:
     number = float(digits)
-    return number if math.isfinite(number) else _Wrong("is too large a number.")
+    return number if math.isfinite(number) else _Wrong(_("is too large a number."))
 
 
 def _problems(value: Any, path: str, depth: int = 1) -> Iterator[tuple[str, str]]:
@@ -155,7 +173,7 @@ def _problems(value: Any, path: str, depth: int = 1) -> Iterator[tuple[str, str]
     elif isinstance(value, str) and (reason := unstorable_reason(value)):
         yield path, reason
     elif isinstance(value, _Object | list) and depth > MAX_DEPTH:
-        yield path, f"is nested more than {MAX_DEPTH} levels deep."
+        yield path, _("is nested more than %(most)s levels deep.") % {"most": MAX_DEPTH}
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _problems(item, f"{path}[{index}]", depth + 1)
@@ -167,10 +185,10 @@ def _problems(value: Any, path: str, depth: int = 1) -> Iterator[tuple[str, str]
 
 def _problems_of_names(value: _Object, path: str) -> Iterator[tuple[str, str]]:
     for name in value.repeated:
-        yield _below(path, name), "is given more than once; give it once."
+        yield _below(path, name), _("is given more than once; give it once.")
     for name in value:
         if reason := unstorable_reason(name):
-            yield _below(path, name), f"the name {reason}"
+            yield _below(path, name), _("the name %(reason)s") % {"reason": reason}
 
 
 def _below(path: str, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import IntegerChoices
+from django.utils.translation import gettext as _
 
 from core_app.text import clean, has_content
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, Region, Zone
@@ -31,9 +32,11 @@ def text(limit: int) -> Reader:
     def read(value: Any) -> str:
         found = _text(value)
         if not has_content(found):
-            raise WrongValue("is empty.")
+            raise WrongValue(_("is empty."))
         if len(found) > limit:
-            raise WrongValue(f"is {len(found)} characters long; use at most {limit}.")
+            raise WrongValue(
+                _("is %(length)s characters long; use at most %(most)s.") % {"length": len(found), "most": limit}
+            )
         return found
 
     return read
@@ -52,7 +55,9 @@ def label_of(choices: type[IntegerChoices], known: Mapping[str, int] | None = No
     def read(value: Any) -> IntegerChoices:
         found = by_name.get(_text(value).casefold())
         if found is None:
-            raise WrongValue(f"{_shown(value)} is not known; use {_one_of(names)}.")
+            raise WrongValue(
+                _("%(value)s is not known; use %(known)s.") % {"value": _shown(value), "known": _one_of(names)}
+            )
         return found
 
     return read
@@ -61,23 +66,26 @@ def label_of(choices: type[IntegerChoices], known: Mapping[str, int] | None = No
 def flag(value: Any) -> bool:
     """Return true or false."""
     if not isinstance(value, bool):
-        raise WrongValue(f"must be true or false, not {kind_of(value)}.")
+        raise WrongValue(_("must be true or false, not %(kind)s.") % {"kind": kind_of(value)})
     return value
 
 
 def zone(value: Any) -> Zone:
     """Return the zone that the agent suggests."""
     if not isinstance(value, int) or isinstance(value, bool) or value not in set(Zone):
-        raise WrongValue("must be the number 1, 2 or 3.")
+        raise WrongValue(_("must be the number 1, 2 or 3."))
     return Zone(value)
 
 
 def flags(value: Any) -> tuple[str, ...]:
     """Return the automatic flags, in the rule table's order."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise WrongValue(f"must be a list of flags out of {', '.join(FLAGS)}.")
+        raise WrongValue(_("must be a list of flags out of %(flags)s.") % {"flags": ", ".join(FLAGS)})
     if unknown := sorted(set(value) - set(FLAGS)):
-        raise WrongValue(f"{', '.join(map(_shown, unknown[:10]))} is not known; flags are {', '.join(FLAGS)}.")
+        raise WrongValue(
+            _("%(unknown)s is not known; flags are %(known)s.")
+            % {"unknown": ", ".join(map(_shown, unknown[:10])), "known": ", ".join(FLAGS)}
+        )
     return tuple(name for name in FLAGS if name in value)
 
 
@@ -85,7 +93,7 @@ def group_id(value: Any) -> str:
     """Return an Entra object id in lower case; blank when the agent did not ask for one."""
     found = _text(value)
     if found and not _GUID.fullmatch(found):
-        raise WrongValue("must be an object id (a GUID); a group's name belongs into securityGroupName.")
+        raise WrongValue(_("must be an object id (a GUID); a group's name belongs into securityGroupName."))
     return str(UUID(found)) if found else ""
 
 
@@ -97,7 +105,7 @@ def moment(value: Any) -> str:
     except ValueError:
         is_aware = False
     if not is_aware:
-        raise WrongValue("must be a date and time with its zone, for example 2026-01-29T14:30:00Z.")
+        raise WrongValue(_("must be a date and time with its zone, for example 2026-01-29T14:30:00Z."))
     return found
 
 
@@ -106,7 +114,9 @@ def expected_users(value: Any) -> ExpectedUsers:
     if isinstance(value, str):
         return ExpectedUsers(label_of(ExpectedUsers, USERS_BY_LABEL)(value))
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise WrongValue(f"must be a whole number of people from 1 up, or {_one_of(USERS_BY_LABEL)}.")
+        raise WrongValue(
+            _("must be a whole number of people from 1 up, or %(labels)s.") % {"labels": _one_of(USERS_BY_LABEL)}
+        )
     limits = ((1, ExpectedUsers.JUST_ME), (10, ExpectedUsers.SMALL_TEAM), (50, ExpectedUsers.LARGE_TEAM))
     return next((choice for most, choice in limits if value <= most), ExpectedUsers.DEPARTMENT)
 
@@ -127,7 +137,7 @@ def region_code(codes: Mapping[Region, str]) -> Reader:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise WrongValue(f"must be text, not {kind_of(value)}.")
+        raise WrongValue(_("must be text, not %(kind)s.") % {"kind": kind_of(value)})
     return clean(value)
 
 
@@ -137,4 +147,4 @@ def _shown(value: str) -> str:
 
 def _one_of(names: Collection[str]) -> str:
     *rest, last = names
-    return f"{', '.join(rest)} or {last}"
+    return _("%(first)s or %(last)s") % {"first": ", ".join(rest), "last": last}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, cast
 
+from django.utils.translation import gettext as _
+
 from core_app.errors import InvalidInputError
 from core_app.text import MAX_TEXT
 from requests_app.choices import LOCATION, DataSensitivity, EnvironmentType, ExpectedUsers, Region, Zone
@@ -172,11 +174,11 @@ def _read_section(
 ) -> None:
     inside = document if not section else document.get(section)
     if inside is not None and not isinstance(inside, dict):
-        problems.append((f"$.{section}", f"must be an object, not {kind_of(inside)}."))
+        problems.append((f"$.{section}", _("must be an object, not %(kind)s.") % {"kind": kind_of(inside)}))
         return
     needed = ", ".join(field.key for field in fields if field.required)
     if inside is None and needed:
-        problems.append((f"$.{section}", f"is missing; it needs {needed}."))
+        problems.append((f"$.{section}", _("is missing; it needs %(needed)s.") % {"needed": needed}))
         return
     for field in fields:
         value = (inside or {}).get(field.key)
@@ -184,7 +186,7 @@ def _read_section(
             if value is not None:
                 values[field.name] = field.read(value)
             elif field.required:
-                problems.append((PATHS[field.name], "is missing."))
+                problems.append((PATHS[field.name], _("is missing.")))
         except read.WrongValue as wrong:
             problems.append((PATHS[field.name], str(wrong)))
 
@@ -212,6 +214,6 @@ def _fill_answers(values: dict[str, Any], problems: list[Problem]) -> dict[str, 
             came_from[name] = "autoFlags"
         elif not bad & {"$.classification", PATHS[name], PATHS["auto_flags"]}:
             problems.append(
-                (PATHS[name], "is missing; answer true or false (or give autoFlags, as older payloads do).")
+                (PATHS[name], _("is missing; answer true or false (or give autoFlags, as older payloads do)."))
             )
     return came_from

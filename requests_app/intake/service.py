@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from accounts_app.models import Tenant, User
 from accounts_app.services import settings_of
 from audit_app.actions import Action
@@ -114,7 +116,7 @@ def _requester(delivery: _Delivery) -> User:
         people = people.filter(tenant=delivery.caller.tenant_id)
     requester = people.filter(upn__iexact=upn).first()
     if requester is None:
-        raise _nobody(payload, f"{upn!r} is nobody known here; check the user principal name.")
+        raise _nobody(payload, _("%(upn)r is nobody known here; check the user principal name.") % {"upn": upn})
     return requester
 
 
@@ -135,8 +137,8 @@ def _changed(delivery: _Delivery, tenant_id: UUID | None) -> dict[str, str]:
     receipt = _receipt(delivery, tenant_id)
     if receipt is None or receipt.digest == delivery.digest:
         return {}
-    changed = f"was received before with other content, as {receipt.request}; send a change under a new requestId."
-    return {"external_id": changed}
+    changed = _("was received before with other content, as %(request)s; send a change under a new requestId.")
+    return {"external_id": changed % {"request": receipt.request}}
 
 
 def _receipt(delivery: _Delivery, tenant_id: UUID | None) -> IntakeReceipt | None:

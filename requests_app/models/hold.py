@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop as noop
 from simple_history.models import HistoricalRecords
 
 from core_app.ids import new_id
@@ -26,7 +27,7 @@ class LegalHoldQuerySet(models.QuerySet["LegalHold"]):
     def obstacle(self, request_id: UUID) -> str:
         """Return why nothing of a request may be deleted, as a sentence; nothing when no hold is in force."""
         hold = self.on(request_id).order_by("placed_at").first()
-        return f"Its request is under legal hold for {hold.matter}." if hold else ""
+        return noop("Its request is under legal hold for %(matter)s.") % {"matter": hold.matter} if hold else ""
 
 
 class LegalHold(models.Model):

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import User
 from accounts_app.roles import Role
@@ -17,6 +19,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.doorbell import ring
 from core_app.errors import AlteredContentError, DomainError, PermissionRefused
+from core_app.recorded import recorded, told
 from core_app.transactions import transactional
 from gates_app import services as gates
 from gates_app.levels import GateStatus, Outcome
@@ -60,8 +63,11 @@ def _decide(request_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
     request = locked(request_id)
     if request.state in (State.DRAFT, State.SUBMITTED):
         raise PermissionRefused(
-            _("%(request)s is %(state)s; nobody was asked to decide on it yet.")
-            % {"request": request, "state": request.get_state_display()}
+            told(
+                noop("%(request)s is %(state)s; nobody was asked to decide on it yet."),
+                request=request,
+                state=gettext_lazy(State(request.state).label),
+            )
         )
     if request.state != State.PENDING_APPROVAL or request.gate is None:
         raise DomainError(

@@ -166,15 +166,21 @@ def editors_by_dispute(request: EnvironmentRequest) -> dict[str, Part]:
 def _problems(request: EnvironmentRequest, zone: Zone, wanted: Zone, rationale: str) -> list[tuple[str, str]]:
     problems = []
     if wanted >= zone:
-        problems.append(("wanted_zone", f"The request is in {zone.label} already; ask for a lower zone."))
+        problems.append(
+            ("wanted_zone", _("The request is in %(zone)s already; ask for a lower zone.") % {"zone": zone.label})
+        )
     elif request.raised_zone is not None and request.raised_zone > wanted:
         raised = Zone(request.raised_zone).label
-        problems.append(("wanted_zone", f"You raised the zone to {raised} yourself; take that back first."))
+        refused = _("You raised the zone to %(zone)s yourself; take that back first.") % {"zone": raised}
+        problems.append(("wanted_zone", refused))
     if not has_content(rationale):
-        problems.append(("rationale", "Say why the rules are wrong about this case; a Governance Lead reads it."))
+        problems.append(("rationale", _("Say why the rules are wrong about this case; a Governance Lead reads it.")))
     parties = {request.requester.person_key: Part.REQUESTER}
     if gates.unresolvable_role(request.business_unit, (Role.GOVERNANCE_LEAD,), parties) is not None:
-        nobody = f"Nobody who may decide holds the role {Role.GOVERNANCE_LEAD} for {request.business_unit}."
+        nobody = _("Nobody who may decide holds the role %(role)s for %(unit)s.") % {
+            "role": Role.GOVERNANCE_LEAD,
+            "unit": request.business_unit,
+        }
         problems.append(("", nobody))
     return problems
 
@@ -209,7 +215,7 @@ def _decide(dispute_id: UUID, *, by: User, outcome: Outcome, comment: str, conte
     record(action, on=request, by=person(by), details=details, policy_version=dispute.rule_set_version)
     _close(dispute)
     request.save()
-    became = f"It is Zone {request.zone} now." if approved else f"It stays Zone {request.zone}."
+    became = (_("It is Zone %(zone)s now.") if approved else _("It stays Zone %(zone)s.")) % {"zone": request.zone}
     said = verdict.decision.comment
     tell(
         Event.DISPUTE_DECIDED,
@@ -249,7 +255,14 @@ def _tell_leads(event: Event, dispute: ZoneDispute) -> list[User]:
     stage = gates.current_stage(dispute.gate)
     leads = gates.expected_deciders(dispute.gate, stage)
     due = moment(stage.escalate_at if stage else None)
-    tell(event, dispute.request, leads, once=str(dispute.pk), due=due, wanted=f"Zone {dispute.wanted_zone}")
+    tell(
+        event,
+        dispute.request,
+        leads,
+        once=str(dispute.pk),
+        due=due,
+        wanted=_("Zone %(zone)s") % {"zone": dispute.wanted_zone},
+    )
     return leads
 
 

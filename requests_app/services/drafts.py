@@ -175,7 +175,7 @@ def _next_number(tenant: Tenant) -> int:
 
 
 def _cleaned(fields: Mapping[str, Any]) -> dict[str, Any]:
-    problems = [(name, "is not a field a requester can set.") for name in fields if name not in REQUESTED]
+    problems = [(name, _("is not a field a requester can set.")) for name in fields if name not in REQUESTED]
     values = {
         name: clean(value) if isinstance(value, str) and not unstorable_reason(value) else value
         for name, value in fields.items()
@@ -214,10 +214,11 @@ def _classify(request: EnvironmentRequest) -> Governance:
 def _require_raise(request: EnvironmentRequest, governance: Governance) -> None:
     """Refuse to lower the zone: what the rules ask for is disputed before a Governance Lead, not set."""
     if request.raised_zone is not None and request.raised_zone < governance.zone:
-        lower = f"The answers lead to {governance.zone.label}, and a requester can only raise the zone. To lower it, "
-        raise InvalidInputError(
-            [("raised_zone", _("%(lower)schange the answers, or dispute the zone.") % {"lower": lower})]
+        sentence = _(
+            "The answers lead to %(zone)s, and a requester can only raise the zone. To lower it, "
+            "change the answers, or dispute the zone."
         )
+        raise InvalidInputError([("raised_zone", sentence % {"zone": governance.zone.label})])
 
 
 def _record_zone(request: EnvironmentRequest, by: User, governance: Governance, previous: int | None = None) -> None:

@@ -88,10 +88,11 @@ def release_hold(hold_id: UUID, *, reason: str, by: User) -> LegalHold:
 
 
 def _said(**words: str) -> list[str]:
-    problems = [(name, "must say something; it is logged.") for name, text in words.items() if not has_content(text)]
+    problems = [(name, _("must say something; it is logged.")) for name, text in words.items() if not has_content(text)]
     problems += [(name, reason) for name, text in words.items() if (reason := unstorable_reason(text))]
     if len(words.get("matter", "")) > LONGEST_MATTER:
-        problems.append(("matter", f"must not have more than {LONGEST_MATTER} characters."))
+        too_long = _("must not have more than %(most)s characters.") % {"most": LONGEST_MATTER}
+        problems.append(("matter", too_long))
     if problems:
         raise InvalidInputError(problems)
     return [clean(text) for text in words.values()]

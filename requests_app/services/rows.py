@@ -88,4 +88,4 @@ def tell(event: Event, request: EnvironmentRequest, people: Iterable[User], *, o
 
 def moment(at: datetime | None) -> str:
     """Return a time as people read it, with its zone."""
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "no fixed time"
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else _("no fixed time")

@@ -9,6 +9,7 @@ from django.conf import settings as django_settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import User
 from accounts_app.services import settings_of
@@ -18,6 +19,7 @@ from audit_app.actors import SYSTEM, Actor, person
 from audit_app.log import record
 from core_app import clock
 from core_app.errors import DomainError, InvalidInputError
+from core_app.recorded import shown, told
 from core_app.text import has_content
 from core_app.transactions import transactional
 from gates_app import services as gates
@@ -36,7 +38,7 @@ from requests_app.staging import content_hash
 from requests_app.zones import open_dispute_of
 
 GATE_KIND = "environment_request"
-_TAKEN = "The name {name} is already used by another request; choose another purpose or stage in the name."
+_TAKEN = noop("The name %(name)s is already used by another request; choose another purpose or stage in the name.")
 
 
 @transactional
@@ -67,7 +69,7 @@ def submit(request_id: UUID, *, by: User, directory: Directory) -> EnvironmentRe
         with transaction.atomic():
             move(request, request.submit, Action.REQUEST_SUBMITTED, by=person(by), at=clock.now())
     except IntegrityError as error:
-        raise InvalidInputError([("environment_name", _TAKEN.format(name=request.environment_name))]) from error
+        raise InvalidInputError([("environment_name", _(_TAKEN) % {"name": request.environment_name})]) from error
     if directory.unavailable:
         _delay_routing(request, directory.unavailable)
     else:
@@ -120,7 +122,7 @@ def submission_problems(request: EnvironmentRequest, settings: Settings, directo
     """Return everything that keeps a draft from being submitted, as (field, sentence) pairs."""
     problems = field_problems(request)
     if open_dispute_of(request):
-        problems.append(("zone", IN_DISPUTE.format(request=request)))
+        problems.append(("zone", _(IN_DISPUTE) % {"request": request}))
     taken = name_taken(request.environment_name, request.tenant_id, by_other_than=request.pk)
     if taken and "environment_name" not in dict(problems):
         problems.append(("environment_name", taken))
@@ -128,8 +130,10 @@ def submission_problems(request: EnvironmentRequest, settings: Settings, directo
         problems.append(
             (
                 "environment_type",
-                "A Developer environment belongs to one licensed person and cannot be created by automation; "
-                "ask for a Sandbox, or create it yourself in the maker portal.",
+                _(
+                    "A Developer environment belongs to one licensed person and cannot be created by automation; "
+                    "ask for a Sandbox, or create it yourself in the maker portal."
+                ),
             )
         )
     problems += _location_problems(request, directory)
@@ -146,9 +150,12 @@ def field_problems(request: EnvironmentRequest) -> list[tuple[str, str]]:
     if request.zone == Zone.ZONE_1:
         return problems
     if not has_content(request.zone_rationale):
-        problems.append(("zone_rationale", f"Zone {request.zone} needs a rationale: say why these answers are right."))
+        needed = _("Zone %(zone)s needs a rationale: say why these answers are right.") % {"zone": request.zone}
+        problems.append(("zone_rationale", needed))
     if not _named_group(request):
-        needed = f"Zone {request.zone} needs a Microsoft Entra security group; give its name or object id."
+        needed = _("Zone %(zone)s needs a Microsoft Entra security group; give its name or object id.") % {
+            "zone": request.zone
+        }
         problems.append(("security_group_id", needed))
     return problems
 
@@ -162,28 +169,24 @@ def _location_problems(request: EnvironmentRequest, directory: Directory) -> lis
     if LOCATION[region] not in directory.unusable_locations:
         return []
     open_regions = [each.label for each in Region if LOCATION[each] not in directory.unusable_locations]
-    return [
-        (
-            "region",
-            _(
-                "Your Microsoft tenant may not create environments in %(region)s; choose %(or)s, or "
-                "ask your administrator to open it."
-            )
-            % {"region": region.label, "or": " or ".join(open_regions) or "another region"},
+    if not open_regions:
+        sentence = noop(
+            "Your Microsoft tenant may not create environments in %(region)s; choose another region, or "
+            "ask your administrator to open it."
         )
-    ]
+        return [("region", told(sentence, region=region.label))]
+    sentence = noop(
+        "Your Microsoft tenant may not create environments in %(region)s; choose one of %(open)s, or "
+        "ask your administrator to open it."
+    )
+    return [("region", told(sentence, region=region.label, open=", ".join(open_regions)))]
 
 
 def _group_problems(request: EnvironmentRequest, directory: Directory) -> list[tuple[str, str]]:
     named = _named_group(request)
     if named and not directory.group and not directory.unavailable:
-        return [
-            (
-                "security_group_id",
-                _("The security group %(named)s could not be resolved; check its name or object id.")
-                % {"named": f"{named!r}"},
-            )
-        ]
+        sentence = noop("The security group %(named)s could not be resolved; check its name or object id.")
+        return [("security_group_id", told(sentence, named=repr(named)))]
     return []
 
 
@@ -194,16 +197,10 @@ def _people_problems(request: EnvironmentRequest, settings: Settings) -> list[tu
         return [("business_unit", reason)]
     role = gates.unresolvable_role(unit, way.roles or gates.OBJECTING_ROLES, _parties(request))
     if role is not None:
-        return [
-            (
-                "business_unit",
-                _(
-                    "Nobody who may decide holds the role %(role)s for %(unit)s; ask your ELM Governance "
-                    "Lead to name someone."
-                )
-                % {"role": role, "unit": unit},
-            )
-        ]
+        sentence = noop(
+            "Nobody who may decide holds the role %(role)s for %(unit)s; ask your ELM Governance Lead to name someone."
+        )
+        return [("business_unit", told(sentence, role=role, unit=unit))]
     return []
 
 
@@ -212,7 +209,7 @@ def name_taken(name: str, tenant_id: UUID | None, *, by_other_than: UUID | None 
     holders = EnvironmentRequest.objects.filter(
         tenant=tenant_id, environment_name__iexact=name, state__in=NAME_HOLDING_STATES - {State.DRAFT}
     )
-    return _TAKEN.format(name=name) if holders.exclude(pk=by_other_than).exists() else None
+    return _(_TAKEN) % {"name": name} if holders.exclude(pk=by_other_than).exists() else None
 
 
 def _parties(request: EnvironmentRequest) -> dict[str, Part]:
@@ -289,4 +286,4 @@ def _delay_routing(request: EnvironmentRequest, why: str) -> None:
     if request.log_entries.filter(action=Action.ROUTING_DELAYED, error_message=why).exists():
         return
     record(Action.ROUTING_DELAYED, on=request, by=SYSTEM, error=why, success=False)
-    tell(Event.ROUTING_DELAYED, request, [request.requester], once=sha256(why.encode()).hexdigest(), reason=why)
+    tell(Event.ROUTING_DELAYED, request, [request.requester], once=sha256(why.encode()).hexdigest(), reason=shown(why))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from core_app import clock
 from core_app.errors import DomainError
+from core_app.recorded import recorded
 from requests_app.directory import look_up
 from requests_app.models import EnvironmentRequest
 from requests_app.services.decisions import approve_by_policy, escalate_overdue, remind_overdue
@@ -40,4 +41,4 @@ def _route(request: EnvironmentRequest) -> None:
     try:
         route(request.pk, directory=look_up(request))
     except DomainError as refused:
-        delay_routing(request.pk, why=str(refused))
+        delay_routing(request.pk, why=recorded(refused))

@@ -14,6 +14,8 @@ from typing import Any, Final
 from uuid import UUID
 
 import jwt
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from core_app import clock
 from core_app.errors import DomainError
@@ -35,17 +37,17 @@ class NoAnswerError(SignInRefusedError):
         reason: For the operators' log; a person could do nothing with it.
     """
 
-    words = "Microsoft did not complete the sign-in. Try again; if it stays so, tell your operators."
+    words = noop("Microsoft did not complete the sign-in. Try again; if it stays so, tell your operators.")
 
     def __init__(self, reason: str) -> None:
-        super().__init__(self.words)
+        super().__init__(_(self.words))
         self.reason = reason
 
 
 class InvalidTokenError(NoAnswerError):
     """The id token is not one that Entra made for this sign-in."""
 
-    words = "Microsoft's answer could not be verified, so nobody is signed in. Try again."
+    words = noop("Microsoft's answer could not be verified, so nobody is signed in. Try again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def _require_this_sign_in(says: Mapping[str, Any], expected: Expected) -> None:
     tenant = UUID(says["tid"])
     if tenant not in expected.tenants:
         raise SignInRefusedError(
-            "Your organisation's Microsoft tenant is not set up here. Sign in with an account of one that is."
+            _("Your organisation's Microsoft tenant is not set up here. Sign in with an account of one that is.")
         )
     if not says["iss"] or says["iss"] != expected.issuer.replace(_TEMPLATE, str(tenant)):
         raise InvalidTokenError("another issuer made it")
