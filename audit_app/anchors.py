@@ -20,6 +20,7 @@ import structlog
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_noop as noop
 
 from audit_app import tree
 from audit_app.actions import Action
@@ -105,9 +106,13 @@ class LocalDirectory:
             path.hardlink_to(draft)
         except FileExistsError:
             if path.read_bytes() != content:
-                raise AnchorError(f"{path} exists already and holds other bytes; nothing was changed.") from None
+                raise AnchorError(
+                    noop("%(path)s exists already and holds other bytes; nothing was changed.") % {"path": path}
+                ) from None
         except OSError as error:
-            raise AnchorError(f"{path} cannot be written: {error.strerror}.") from error
+            raise AnchorError(
+                noop("%(path)s cannot be written: %(reason)s.") % {"path": path, "reason": error.strerror}
+            ) from error
         finally:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
@@ -120,7 +125,9 @@ class LocalDirectory:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise AnchorError(f"{self.root / name} cannot be read: {error.strerror}.") from error
+            raise AnchorError(
+                noop("%(path)s cannot be read: %(reason)s.") % {"path": self.root / name, "reason": error.strerror}
+            ) from error
 
     def names(self, folder: str, ending: str) -> Iterator[str]:
         """Yield the files in a folder and those below it, in order."""
@@ -149,7 +156,10 @@ class BlobContainer:
         try:
             blob = self.client.keep(self.container, name, content, policy=policy)
         except CloudError as error:
-            raise AnchorError(f"{self.place} did not keep {name}: {error}") from error
+            raise AnchorError(
+                noop("%(place)s did not keep %(name)s: %(reason)s")
+                % {"place": self.place, "name": name, "reason": error}
+            ) from error
         found = blob.policy
         return Kept(found.until if found else None, found is not None and found.mode is PolicyMode.LOCKED)
 
@@ -160,7 +170,10 @@ class BlobContainer:
         except NotFoundError:
             return None
         except CloudError as error:
-            raise AnchorError(f"{self.place} did not give {name}: {error}") from error
+            raise AnchorError(
+                noop("%(place)s did not give %(name)s: %(reason)s")
+                % {"place": self.place, "name": name, "reason": error}
+            ) from error
 
     def names(self, folder: str, ending: str) -> Iterator[str]:
         """Yield nothing: the database's own list says what to ask for."""

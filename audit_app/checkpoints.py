@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_noop as noop
 
 from audit_app import anchors, keys, tree, witness
 from audit_app.actions import Action
@@ -88,18 +89,24 @@ def _advance(memory: Memory, stored: LogTree) -> None:
     """Let the memory grow by the new leaves, whose root must then be the stored one's: so is it grown from what was."""
     if stored.incarnation != memory.incarnation:
         raise SignerRefusedError(
-            f"The database holds incarnation {stored.incarnation} of the log, signed for was {memory.incarnation}. "
-            "If a backup was restored, accept it with manage.py accept_restore."
+            noop(
+                "The database holds incarnation %(stored)s of the log, signed for was %(signed)s. If a "
+                "backup was restored, accept it with manage.py accept_restore."
+            )
+            % {"stored": stored.incarnation, "signed": memory.incarnation}
         )
     if stored.size < memory.edge.size:
         raise SignerRefusedError(
-            f"The log had {memory.edge.size} entries when it was signed for, and has {stored.size} now. "
-            "If a backup was restored, accept it with manage.py accept_restore."
+            noop(
+                "The log had %(signed)s entries when it was signed for, and has %(stored)s now. If a "
+                "backup was restored, accept it with manage.py accept_restore."
+            )
+            % {"signed": memory.edge.size, "stored": stored.size}
         )
     for leaf in tree.leaves(stored.tenant_id, memory.edge.size, stored.size):
         memory.edge.append(leaf)
     if memory.edge.root() != tree.edge_of(stored).root():
-        raise SignerRefusedError("The tree has not grown from what was signed for. Run manage.py verify_log.")
+        raise SignerRefusedError(noop("The tree has not grown from what was signed for. Run manage.py verify_log."))
 
 
 def _remembered_from(stored: LogTree, last: Checkpoint | None, public: bytes) -> Memory:
@@ -119,7 +126,9 @@ def _remembered_from(stored: LogTree, last: Checkpoint | None, public: bytes) ->
     except BadNoteError:
         signed = None
     if signed is None or signed.root != memory.edge.root():
-        raise SignerRefusedError("This host has signed nothing yet, and the newest checkpoint is not one of its key's.")
+        raise SignerRefusedError(
+            noop("This host has signed nothing yet, and the newest checkpoint is not one of its key's.")
+        )
     return memory
 
 

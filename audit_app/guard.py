@@ -21,6 +21,7 @@ from django.core.signals import request_finished
 from django.db import DatabaseError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.utils.translation import gettext_noop as noop
 
 from audit_app import attempts, catalogue, triggers
 from audit_app.actions import Action
@@ -73,7 +74,7 @@ def _record_differences(before: catalogue.Catalogue, now: catalogue.Catalogue) -
     if refused > 0:
         log.error("log_write_refused", attempts=refused, since=before.at)
         details = {"attempts": refused, "since": before.at, "counted_by": "database"}
-        _record_everywhere(Action.LOG_WRITE_REFUSED, details, "The database refused writes on the log.")
+        _record_everywhere(Action.LOG_WRITE_REFUSED, details, noop("The database refused writes on the log."))
     altered = now.differences(before)
     if altered:
         log.error("log_table_altered", since=before.at, **altered)
@@ -83,7 +84,7 @@ def _record_differences(before: catalogue.Catalogue, now: catalogue.Catalogue) -
 def _record_refused(attempt: attempts.Attempt, count: int) -> None:
     details = {"table": attempt.table, "operation": attempt.operation, "attempts": count, "counted_by": "application"}
     concerned = tenants() if attempt.tenants in _SOME else map(UUID, attempt.tenants.split(","))
-    error = f"{attempt.operation} on {attempt.table} was refused."
+    error = noop("%(operation)s on %(table)s was refused.") % {"operation": attempt.operation, "table": attempt.table}
     _record_everywhere(Action.LOG_WRITE_REFUSED, details, error, concerned, attempt.correlation_id)
 
 

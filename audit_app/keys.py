@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
@@ -69,9 +70,11 @@ def signing_key() -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(store().load(), password=None)
     except (ValueError, TypeError) as error:
-        raise KeyUnavailableError("The signing key is no unencrypted PEM; see docs/guides/operations.md.") from error
+        raise KeyUnavailableError(
+            noop("The signing key is no unencrypted PEM; see docs/guides/operations.md.")
+        ) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyUnavailableError("The signing key is no Ed25519 key; see docs/guides/operations.md.")
+        raise KeyUnavailableError(noop("The signing key is no Ed25519 key; see docs/guides/operations.md."))
     return key
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.merkle import HASH_SIZE
 
@@ -70,9 +71,9 @@ def opened(note: str, public: bytes) -> TreeHead:
         origin, size, root = body.removesuffix("\n").split("\n")
         root_bytes = b64decode(root, validate=True)
     except ValueError as error:
-        raise BadNoteError("It is no checkpoint: origin, size and root are expected.") from error
+        raise BadNoteError(noop("It is no checkpoint: origin, size and root are expected.")) from error
     if not separator or not _SIZE.fullmatch(size) or len(root_bytes) != HASH_SIZE:
-        raise BadNoteError("It is no checkpoint: its size or its root is malformed.")
+        raise BadNoteError(noop("It is no checkpoint: its size or its root is malformed."))
     found = _signatures(origin, signatures)
     verifier = Ed25519PublicKey.from_public_bytes(public)
     try:
@@ -81,7 +82,7 @@ def opened(note: str, public: bytes) -> TreeHead:
         seconds = int.from_bytes(cosigned[:8], "big")
         verifier.verify(cosigned[8:], _timed(seconds, body))
     except (KeyError, UnicodeEncodeError, InvalidSignature) as error:
-        raise BadNoteError("It does not carry this key's signatures.") from error
+        raise BadNoteError(noop("It does not carry this key's signatures.")) from error
     return TreeHead(origin, int(size), root_bytes, datetime.fromtimestamp(seconds, UTC))
 
 

@@ -16,6 +16,7 @@ import httpx
 import structlog
 from cryptography import x509
 from django.conf import settings
+from django.utils.translation import gettext_noop as noop
 from rfc3161_client import (
     HashAlgorithm,
     TimestampRequestBuilder,
@@ -106,10 +107,14 @@ def opened(reply: bytes, content: bytes, request: TimeStampRequest | None = None
     try:
         response = decode_timestamp_response(reply)
         if response.status != PKIStatus.GRANTED:
-            raise TimestampError(f"The time-stamp authority refused (status {response.status}).")
+            raise TimestampError(
+                noop("The time-stamp authority refused (status %(status)s).") % {"status": response.status}
+            )
         verifier.verify_message(response, content)
     except (VerificationError, ValueError) as error:
-        raise TimestampError(f"It is no time stamp of this by an authority that is trusted: {error}.") from error
+        raise TimestampError(
+            noop("It is no time stamp of this by an authority that is trusted: %(reason)s.") % {"reason": error}
+        ) from error
     return response.tst_info.gen_time
 
 
@@ -131,8 +136,10 @@ def _certificates() -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(Path(settings.LOG_TSA_CERTIFICATES).read_bytes())
     except (OSError, ValueError) as error:
         raise NoCertificatesError(
-            "Time stamps cannot be verified on this host: ELM_LOG_TSA_CERTIFICATES names no file with the "
-            "authority's certificates (PEM)."
+            noop(
+                "Time stamps cannot be verified on this host: ELM_LOG_TSA_CERTIFICATES names no file "
+                "with the authority's certificates (PEM)."
+            )
         ) from error
 
 
@@ -151,9 +158,11 @@ def _asked(query: bytes) -> bytes:
             for part in response.iter_raw():
                 answer += part
                 if len(answer) > _MOST or time.monotonic() > begin + _SECONDS:
-                    raise TimestampError("The time-stamp authority's answer is too large or takes too long.")
+                    raise TimestampError(noop("The time-stamp authority's answer is too large or takes too long."))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise TimestampError(f"The time-stamp authority does not answer: {error or type(error).__name__}.") from error
+        raise TimestampError(
+            noop("The time-stamp authority does not answer: %(reason)s.") % {"reason": error or type(error).__name__}
+        ) from error
     if response.headers.get("Content-Type", "").partition(";")[0].strip().lower() != _REPLY:
-        raise TimestampError("Whoever answers at ELM_LOG_TSA_URL is no time-stamp authority.")
+        raise TimestampError(noop("Whoever answers at ELM_LOG_TSA_URL is no time-stamp authority."))
     return answer

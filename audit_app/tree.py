@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import F
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.log import Logged
 from audit_app.merkle import TILE_HEIGHT, CompactRange, Subtrees, inclusion_proof, leaf_hash, node_hash
@@ -47,7 +48,7 @@ def edge_of(tree: LogTree) -> CompactRange:
     try:
         return CompactRange.from_bytes(tree.size, bytes(tree.edge))
     except TypeError as error:  # SQLite gives back whatever somebody put there
-        raise ValueError("The stored tree holds no hashes.") from error
+        raise ValueError(noop("The stored tree holds no hashes.")) from error
 
 
 def grow(tenant_id: UUID) -> LogTree:
@@ -121,7 +122,7 @@ def leaves(tenant_id: UUID, first: int, end: int, using: str = DEFAULT_DB_ALIAS)
         expected += 1
         yield bytes(leaf)
     if expected != end:
-        raise ValueError(f"Leaf {expected} of the tree is missing.")
+        raise ValueError(noop("Leaf %(leaf)s of the tree is missing.") % {"leaf": expected})
 
 
 def stored_subtrees(tenant_id: UUID) -> Subtrees:
@@ -142,7 +143,9 @@ def stored_subtrees(tenant_id: UUID) -> Subtrees:
         within = first % _TILE
         hashes = tile(stored, first // _TILE)[within : within + (1 << height)]
         if len(hashes) != 1 << height:
-            raise ValueError(f"The tree has no subtree {index} at level {level}.")
+            raise ValueError(
+                noop("The tree has no subtree %(index)s at level %(level)s.") % {"index": index, "level": level}
+            )
         while len(hashes) > 1:
             hashes = [node_hash(*pair) for pair in zip(hashes[::2], hashes[1::2], strict=True)]
         return hashes[0]

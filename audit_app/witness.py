@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.merkle import CompactRange
 
@@ -73,7 +74,7 @@ def recall(tenant_id: UUID) -> Memory | None:
         edge = CompactRange.from_bytes(document["size"], bytes.fromhex(document["edge"]))
         return Memory(tenant_id, document["incarnation"], edge)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{_path(tenant_id)} is no memory of a signer.") from error
+        raise ValueError(noop("%(path)s is no memory of a signer.") % {"path": _path(tenant_id)}) from error
 
 
 def remembered() -> set[UUID]:

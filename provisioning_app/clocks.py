@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from django.db import connection
 from django.db.models import Q
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import Tenant, TenantIdentity
@@ -30,6 +31,14 @@ log = structlog.get_logger(__name__)
 TOLERANCE: Final = timedelta(seconds=60)
 _SLOWEST_ANSWER = timedelta(seconds=10)  # a slower one does not say when within it the time was read
 _FORGOTTEN_AFTER = timedelta(days=1)
+_AHEAD = noop(
+    "The clocks of %(subject)s are %(seconds)s s apart; the host's is ahead. "
+    "Leases, deadlines and the log's times depend on it: let the host synchronise its clock (NTP)."
+)
+_BEHIND = noop(
+    "The clocks of %(subject)s are %(seconds)s s apart; the host's is behind. "
+    "Leases, deadlines and the log's times depend on it: let the host synchronise its clock (NTP)."
+)
 
 
 def compare_clocks(host: str = "") -> None:
@@ -44,8 +53,8 @@ def compare_clocks(host: str = "") -> None:
 
 
 def _compare(tenant: Tenant, *, host: str, ahead_of_database: timedelta | None) -> None:
-    _settle(tenant, f"{host} and the database", ahead_of_database)
-    _settle(tenant, f"{host} and Microsoft", _ahead_of(partial(_microsofts_time, tenant)))
+    _settle(tenant, noop("%(host)s and the database") % {"host": host}, ahead_of_database)
+    _settle(tenant, noop("%(host)s and Microsoft") % {"host": host}, _ahead_of(partial(_microsofts_time, tenant)))
 
 
 def _settle(tenant: Tenant, subject: str, ahead: timedelta | None) -> None:
@@ -53,10 +62,8 @@ def _settle(tenant: Tenant, subject: str, ahead: timedelta | None) -> None:
     if ahead is None:
         return
     seconds = round(ahead.total_seconds())
-    detail = (
-        f"The clocks of {subject} are {abs(seconds)} s apart; the host's is {'ahead' if seconds > 0 else 'behind'}. "
-        "Leases, deadlines and the log's times depend on it: let the host synchronise its clock (NTP)."
-    )
+    sentence = _AHEAD if seconds > 0 else _BEHIND
+    detail = sentence % {"subject": subject, "seconds": abs(seconds)}
     apart = [Difference(FindingKind.CLOCKS_DIFFER, subject[:200], detail)] if abs(ahead) > TOLERANCE else []
     long_ago = clock.now() - _FORGOTTEN_AFTER
     concerned = Q(subject=subject[:200]) | Q(last_seen_at__lt=long_ago)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 from kombu.exceptions import OperationalError as BrokerError
 
 from accounts_app.models import Tenant
@@ -26,12 +27,12 @@ from requests_app.services.rows import each
 log = structlog.get_logger(__name__)
 
 MOST_NAMES: Final = 20  # whoever can write to the broker invents names; they do not fill the log
-OTHERS: Final = "further tasks"
-NAMELESS: Final = "unnamed task"
+OTHERS: Final = noop("further tasks")
+NAMELESS: Final = noop("unnamed task")
 _LONGEST_NAME: Final = 100
 
-UNKNOWN: Final = "no worker of this version knows the task."
-_OTHER_ARGUMENTS: Final = "its arguments are not those of this version."
+UNKNOWN: Final = noop("no worker of this version knows the task.")
+_OTHER_ARGUMENTS: Final = noop("its arguments are not those of this version.")
 
 
 def set_aside(task_name: object, reason: str) -> None:
@@ -48,8 +49,11 @@ def set_aside(task_name: object, reason: str) -> None:
 
 def unreadable(error: Exception | None) -> str:
     """Return the reason why a message is no task: what reading it raised, if anything."""
-    kind = f" ({type(error).__name__})" if error else ""
-    return f"it could not be read{kind}; only JSON in Celery's form is accepted."
+    if error is None:
+        return noop("it could not be read; only JSON in Celery's form is accepted.")
+    return noop("it could not be read (%(kind)s); only JSON in Celery's form is accepted.") % {
+        "kind": type(error).__name__
+    }
 
 
 def name_in(message: Any) -> object:
@@ -83,10 +87,10 @@ def _open(tenant: Tenant, *, name: str, reason: str) -> None:
         tenant=tenant, kind=FindingKind.DEAD_LETTER, resolved_at__isnull=True
     ).values_list("subject", flat=True)[: MOST_NAMES + 1]
     subject = name if name in (known := set(named)) or len(known) < MOST_NAMES else OTHERS
-    detail = (
-        f"A message for {subject} was set aside: {reason} Nothing is lost, messages only announce work; "
-        "see that all workers and the scheduler run the same version."
-    )
+    detail = noop(
+        "A message for %(task)s was set aside: %(reason)s Nothing is lost, messages only "
+        "announce work; see that all workers and the scheduler run the same version."
+    ) % {"task": subject, "reason": reason}
     open_finding(tenant.pk, Difference(FindingKind.DEAD_LETTER, subject, detail))
 
 

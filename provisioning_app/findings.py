@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
@@ -74,7 +75,7 @@ def settle(tenant_id: UUID, kind: FindingKind, seen: Iterable[Difference], *, am
     if kind not in FOR_A_PERSON:
         gone = ReconciliationFinding.objects.filter(among, tenant=tenant_id, kind=kind, resolved_at__isnull=True)
         for finding in gone.exclude(subject__in=differences):
-            _resolve(finding.pk, by=SYSTEM, how="It is no longer seen.")
+            _resolve(finding.pk, by=SYSTEM, how=noop("It is no longer seen."))
     return new
 
 
@@ -174,7 +175,7 @@ def _resolve(finding_id: UUID, *, by: Actor, how: str) -> ReconciliationFinding:
 
 def _facts(finding: ReconciliationFinding) -> dict[str, str]:
     return {
-        "kind": finding.get_kind_display(),
+        "kind": FindingKind(finding.kind).label,
         "subject": finding.subject,
         "environment_id": finding.environment_id,
     }

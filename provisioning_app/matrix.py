@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Final
 
+from django.utils.translation import gettext_noop as noop
+
 from accounts_app.models import User
 from core_app import database_clock
 from provisioning_app import plan
@@ -28,12 +30,12 @@ class Choice(StrEnum):
 class FailurePoint(Enum):
     """How far provisioning had come, with what may be chosen there."""
 
-    BEFORE_CREATE = "Before Create", frozenset[Choice]()  # nothing to roll back; a retry begins anew
-    UNKNOWN = "Creation unknown", frozenset({Choice.CONTINUE})  # a retry adopts what has appeared
-    AFTER_CREATE = "After Create, before Managed", frozenset({Choice.DELETE, Choice.CONTINUE, Choice.ATTEST})
-    AFTER_MANAGED = "After Managed, before Group", frozenset({Choice.CONTINUE, Choice.ATTEST})
-    AFTER_GROUP = "After Group, before baseline", frozenset({Choice.CONTINUE, Choice.ATTEST})
-    AFTER_BASELINE = "After baseline config", frozenset({Choice.ATTEST, Choice.CONTINUE})
+    BEFORE_CREATE = noop("Before Create"), frozenset[Choice]()  # nothing to roll back; a retry begins anew
+    UNKNOWN = noop("Creation unknown"), frozenset({Choice.CONTINUE})  # a retry adopts what has appeared
+    AFTER_CREATE = noop("After Create, before Managed"), frozenset({Choice.DELETE, Choice.CONTINUE, Choice.ATTEST})
+    AFTER_MANAGED = noop("After Managed, before Group"), frozenset({Choice.CONTINUE, Choice.ATTEST})
+    AFTER_GROUP = noop("After Group, before baseline"), frozenset({Choice.CONTINUE, Choice.ATTEST})
+    AFTER_BASELINE = noop("After baseline config"), frozenset({Choice.ATTEST, Choice.CONTINUE})
 
     @property
     def label(self) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from django.utils.translation import gettext_noop as noop
+
 from accounts_app.models import Tenant
 from core_app import database_clock
 from provisioning_app import plan
@@ -30,7 +32,8 @@ def parked(tenant: Tenant) -> Iterator[Difference]:
         yield Difference(
             FindingKind.PARKED_RUN,
             str(run.pk),
-            f"{run} is parked: it waits for {needed}. Deploy that release; the run then goes on by itself.",
+            noop("%(run)s is parked: it waits for %(needed)s. Deploy that release; the run then goes on by itself.")
+            % {"run": run, "needed": needed},
             environment_id=run.environment_id,
             run_id=run.pk,
             request_id=run.request_id,

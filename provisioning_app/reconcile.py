@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.db.models import F
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import Tenant, TenantIdentity
@@ -84,7 +85,10 @@ def _freed_slots(tenant: Tenant) -> Iterator[Difference]:
         run = slot.run
         if run is None or not Slot.objects.filter(pk=slot.pk, run=run).update(run=None):
             continue
-        detail = f"Slot {slot.number} was still held by {run}, which has ended; it was freed."
+        detail = noop("Slot %(slot)s was still held by %(run)s, which has ended; it was freed.") % {
+            "slot": slot.number,
+            "run": run,
+        }
         yield Difference(FindingKind.DEAD_SLOT, str(run.pk), detail, run_id=run.pk, request_id=run.request_id)
 
 
@@ -97,7 +101,8 @@ def _dispatched_late(tenant: Tenant) -> list[Difference]:
         Difference(
             FindingKind.UNDISPATCHED,
             str(request.pk),
-            f"{request} was approved and nobody had begun it although there was room; it was begun now.",
+            noop("%(request)s was approved and nobody had begun it although there was room; it was begun now.")
+            % {"request": request},
             request_id=request.pk,
         )
         for request in started
@@ -165,12 +170,12 @@ def _orphans(tenant: Tenant, me: str, inventory: Inventory) -> Iterator[Differen
         is_ours = environment.created_by_id.lower() == me and environment.id not in explained
         if not is_ours or environment.provisioning_state == "Deleting" or _has_owner(tenant, environment):
             continue
-        reason = "It was created by our service principal and belongs to no request."
+        reason = noop("It was created by our service principal and belongs to no request.")
         row = _quarantined(tenant, environment, reason)
         yield Difference(
             FindingKind.ORPHAN_ENVIRONMENT,
             environment.id,
-            f"{row}: {reason} It is quarantined.",
+            noop("%(environment)s: %(reason)s It is quarantined.") % {"environment": row, "reason": reason},
             environment_id=environment.id,
             request_id=row.request_id,
         )
@@ -204,7 +209,7 @@ def _quarantined(tenant: Tenant, environment: RemoteEnvironment, reason: str) ->
         )
     elif row.request is not None:
         locked(row.request.pk)
-        reason = "It had been deleted and exists again."
+        reason = noop("It had been deleted and exists again.")
         if row.request.environments.exclude(status=EnvironmentStatus.DELETED).exists():
             row.request = None  # another environment serves the request by now
     quarantine.put(row, reason)
@@ -225,7 +230,7 @@ def _unexplained(tenant: Tenant, cloud: Cloud, me: str, inventory: Inventory) ->
     for foreign in _foreign(tenant, me, inventory):
         for operation in _our_operations(cloud, me, foreign.id):
             if operation.created_time and operation.created_time >= tenant.created_at:
-                name = f"{foreign.display_name}, which is none of ours,"
+                name = noop("%(environment)s, which is none of ours,") % {"environment": foreign.display_name}
                 yield _without_a_run(operation, foreign.id, name, None)
 
 
@@ -255,8 +260,11 @@ def _without_a_run(operation: Operation, environment_id: str, name: str, request
     return Difference(
         FindingKind.UNEXPLAINED_OPERATION,
         operation.id,
-        f"Our service principal started {operation.type} on {name} at {operation.created_time:%F %H:%M}"
-        " UTC, and no run explains it. Was its credential used elsewhere?",
+        noop(
+            "Our service principal started %(what)s on %(environment)s at %(at)s UTC, and no run "
+            "explains it. Was its credential used elsewhere?"
+        )
+        % {"what": operation.type, "environment": name, "at": f"{operation.created_time:%F %H:%M}"},
         environment_id=environment_id,
         request_id=request_id,
     )

@@ -5,6 +5,8 @@ Every function answers whether the run can go on at once.
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as noop
+
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -88,7 +90,10 @@ def attempt_failed(lease: Lease, record: StepRecord, step: plan.Step, reason: st
     _log_failure(request, run, step, reason)
     pause = backoff.pause_after(run)
     run.step_attempt += 1
-    run.step_facts, run.waiting_for = {}, f"attempt {run.step_attempt} of {step.attempts}"
+    run.step_facts, run.waiting_for = (
+        {},
+        noop("attempt %(attempt)s of %(attempts)s") % {"attempt": run.step_attempt, "attempts": step.attempts},
+    )
     run.next_at, run.lease_until = database_clock.now() + timedelta(seconds=pause), None
     run.save()
     return False
@@ -111,7 +116,10 @@ def timed_out(lease: Lease, record: StepRecord, step: plan.Step, waiting_for: st
     """The step's deadline has passed. After a creation the environment may still appear: remote state stays unknown."""
     request = _locked_request(lease)
     run = lease.fenced()
-    reason = f"PollTimeout: {step.label} did not finish in time; it was waiting for {waiting_for}."
+    reason = noop("PollTimeout: %(step)s did not finish in time; it was waiting for %(waiting)s.") % {
+        "step": step.label,
+        "waiting": waiting_for,
+    }
     if run.remote_state == RemoteState.UNKNOWN:
         _announce(Event.POLL_TIMEOUT, request, run, reason)
     return _give_up(request, run, record, step, reason)
@@ -120,7 +128,7 @@ def timed_out(lease: Lease, record: StepRecord, step: plan.Step, waiting_for: st
 def refused(lease: Lease, record: StepRecord, step: plan.Step, reason: str) -> bool:
     """Microsoft refused our credentials: halt this tenant's dispatch, alert once, and fail the run for a retry."""
     tenants.halt(ProvisioningRun.objects.values_list("tenant_id", flat=True).get(pk=lease.run_id), reason)
-    return step_failed(lease, record, step, f"The service principal was refused: {reason}")
+    return step_failed(lease, record, step, noop("The service principal was refused: %(reason)s") % {"reason": reason})
 
 
 def log_done(request: EnvironmentRequest, run: ProvisioningRun, step: plan.Step, outcome: Done) -> None:

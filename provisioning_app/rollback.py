@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity, User
@@ -125,7 +126,7 @@ def _deletable(request: EnvironmentRequest, by: User) -> tuple[ProvisioningRun, 
     run = last_run(request)
     row = environment_of(run) if run else None
     if run is None or row is None or Choice.DELETE not in options(request, by):
-        point = point_of(run).label if run else "nothing has run"
+        point = point_of(run).label if run else _("nothing has run")
         minutes = int(DELETABLE_FOR.total_seconds() // 60)
         raise DomainError(
             _(
@@ -183,7 +184,10 @@ def _pass(rollback: Rollback) -> float:
     if _remote(cloud, rollback.environment).provisioning_state == "Deleting":
         return _LOOK_AGAIN_SECONDS
     if rollback.attempts >= MOST_ATTEMPTS or database_clock.now() >= rollback.deadline:
-        raise _NotDeletedError(f"The environment still exists after {rollback.attempts} attempts to delete it.")
+        raise _NotDeletedError(
+            noop("The environment still exists after %(attempts)s attempts to delete it.")
+            % {"attempts": rollback.attempts}
+        )
     if obstacle := _obstacle(rollback.run, rollback.environment):
         raise _NotDeletedError(obstacle)
     _intend(rollback)
@@ -237,14 +241,14 @@ def _obstacle(run: ProvisioningRun, row: Environment) -> str:
         return held
     now = database_clock.now()
     if not is_young(row, now):
-        return "It was created more than five minutes ago."
+        return noop("It was created more than five minutes ago.")
     cloud = cloud_for(run.tenant, TenantIdentity.Purpose.PROVISIONING, correlation_id=str(run.pk))
     try:
         remote = cloud.bap.get_environment(row.environment_id)
     except NotFoundError:
         return ""
     if tag_of(run.request_id) not in remote.description:
-        return "It does not carry this request's tag, so it is not ours."
+        return noop("It does not carry this request's tag, so it is not ours.")
     return _signs_of_use(cloud, remote, now)
 
 
@@ -252,12 +256,12 @@ def _signs_of_use(cloud: Cloud, remote: RemoteEnvironment, now: datetime) -> str
     operations = cloud.bap.operations_of(remote.id)
     ended = [o.last_action_time for o in operations if o.type == "Create" and o.state == OperationState.SUCCEEDED]
     if any(moment and now > moment + DELETABLE_FOR for moment in ended):
-        return "Its creation ended more than five minutes ago."
+        return noop("Its creation ended more than five minutes ago.")
     busy = {operation.requested_by.lower() for operation in operations if operation.type != "Delete"}
     if busy - {remote.created_by_id.lower(), _SYSTEM_ID, ""}:
-        return "Somebody else has worked on it."
+        return noop("Somebody else has worked on it.")
     if remote.has_dataverse and cloud.dataverse(remote.instance_url).people():
-        return "People have entered it."
+        return noop("People have entered it.")
     return ""
 
 
@@ -302,7 +306,7 @@ def _failed(rollback: Rollback, reason: str) -> None:
         success=False,
         correlation_id=str(fresh.pk),
     )
-    quarantine.put(row, f"Its rollback failed: {reason}", correlation_id=str(fresh.pk))
+    quarantine.put(row, noop("Its rollback failed: %(reason)s") % {"reason": reason}, correlation_id=str(fresh.pk))
     announce(
         Event.ROLLBACK_FAILED,
         to=[*concerned(row.tenant, request), rollback.initiated_by],

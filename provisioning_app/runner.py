@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity
@@ -66,10 +67,12 @@ def _take_step(lease: Lease) -> bool:
     """Perform the current step once; return whether the next step can follow at once."""
     if tenants.is_halted(lease.tenant_id):
         # It would only be refused and fail too; once the tenant is resumed it goes on by itself
-        return results.pause(lease, database_clock.now() + _HALT_LOOK, "provisioning in this tenant to be resumed")
+        return results.pause(
+            lease, database_clock.now() + _HALT_LOOK, noop("provisioning in this tenant to be resumed")
+        )
     permit = breaker.admit(lease.tenant_id)
     if permit.until:
-        return results.pause(lease, permit.until, "Microsoft to answer again")
+        return results.pause(lease, permit.until, noop("Microsoft to answer again"))
     return _perform(lease, permit)
 
 
@@ -94,7 +97,12 @@ def _perform(lease: Lease, permit: breaker.Permit) -> bool:
             raise  # the database's trouble, not the step's: the next one to claim this run finds out where it stands
         # Whatever a step did not foresee fails this run, in words that hold no secret, and leaves the worker alive.
         log.exception("step_broke", run=str(run.pk), step=step.key)
-        return results.step_failed(lease, record, step, f"Unexpected {type(error).__name__} in step {step.label}.")
+        return results.step_failed(
+            lease,
+            record,
+            step,
+            noop("Unexpected %(error)s in step %(step)s.") % {"error": type(error).__name__, "step": step.label},
+        )
     breaker.answered(permit, context.cloud.answered)
     if isinstance(outcome, Wait):
         return _wait(lease, run, record, step, outcome)

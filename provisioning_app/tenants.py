@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
@@ -62,7 +63,7 @@ def halt_where_the_log_is_refused() -> None:
     """
     refused = LogTree.objects.exclude(refused_because="").filter(tenant__halted_reason="")
     for tree in refused:
-        halt(tree.tenant_id, f"The log is not signed for any more. {tree.refused_because}")
+        halt(tree.tenant_id, noop("The log is not signed for any more. %(why)s") % {"why": tree.refused_because})
 
 
 @transactional

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 import structlog
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity
@@ -45,7 +46,8 @@ def appeared(run: ProvisioningRun, environment: Environment) -> Difference:
     return Difference(
         FindingKind.ENVIRONMENT_APPEARED,
         subject=environment.id,
-        detail=f"{environment.display_name} exists after all, {run.request} had given it up. Retry it to adopt it.",
+        detail=noop("%(environment)s exists after all, %(request)s had given it up. Retry it to adopt it.")
+        % {"environment": environment.display_name, "request": run.request},
         environment_id=environment.id,
         run_id=run.pk,
         request_id=run.request_id,
@@ -69,9 +71,9 @@ def _look(run_id: UUID) -> bool:
         return False
     if environment is not None and tag_of(run.request_id) in environment.description:
         findings.open_finding(run.tenant_id, appeared(run, environment))
-        _end(run, "The environment appeared.")
+        _end(run, noop("The environment appeared."))
     elif run.finished_at and now >= run.finished_at + FOR:
-        _end(run, "The environment did not appear.")
+        _end(run, noop("The environment did not appear."))
     return True
 
 

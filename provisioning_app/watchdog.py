@@ -17,6 +17,7 @@ from typing import NoReturn
 import structlog
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext_noop as noop
 
 from provisioning_app import findings
 from provisioning_app.choices import FindingKind
@@ -67,8 +68,12 @@ def bite(lease: Lease) -> None:
         Difference(
             FindingKind.BLOCKED_WORKER,
             f"{run.pk} {run.step}",
-            f"Worker {run.lease_owner} was blocked at step {run.step} of {run} and was stopped; another one finds out "
-            "how far it came and goes on. If this happens again, look at the worker's log and its network.",
+            noop(
+                "Worker %(worker)s was blocked at step %(step)s of %(run)s and was stopped; another one "
+                "finds out how far it came and goes on. If this happens again, look at the worker's log "
+                "and its network."
+            )
+            % {"worker": run.lease_owner, "step": run.step, "run": run},
             environment_id=run.environment_id,
             run_id=run.pk,
             request_id=run.request_id,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.verify.chains import verify_chains
 from audit_app.verify.heads import tenants_outside
@@ -46,4 +47,6 @@ def verify_log(tenant_id: UUID | None = None, using: str = DEFAULT_DB_ALIAS) -> 
 
 def _lost(tenants: set[UUID], only: UUID | None) -> list[Finding]:
     lost = sorted(tenants if only is None else tenants & {only})
-    return [Finding("TRUNCATED", f"tree:{tenant}#0", "The whole log that was signed for is gone.") for tenant in lost]
+    return [
+        Finding("TRUNCATED", f"tree:{tenant}#0", noop("The whole log that was signed for is gone.")) for tenant in lost
+    ]

@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext_noop as noop
 
 from audit_app import canonical
 from audit_app.canonical import GENESIS_HASH
@@ -78,15 +79,20 @@ def _entries(theirs: Q, using: str) -> Iterator[Any]:
 def _link(chain: _Chain, row: Any, known: Collection[UUID]) -> Iterator[Finding]:
     where = f"{row.chain}#{row.sequence}"
     if row.sequence == chain.sequence:
-        yield Finding("FORKED", where, "Two entries have this place in the chain.")
+        yield Finding("FORKED", where, noop("Two entries have this place in the chain."))
     elif row.sequence > chain.sequence + 1:
-        yield Finding("DELETED", where, f"Entries {chain.sequence + 1} to {row.sequence - 1} are missing.")
+        yield Finding(
+            "DELETED",
+            where,
+            noop("Entries %(first)s to %(last)s are missing.")
+            % {"first": chain.sequence + 1, "last": row.sequence - 1},
+        )
     elif row.previous_hash != chain.entry_hash and not ({row.pk, getattr(chain.last, "pk", None)} & set(known)):
         yield _broken(row, where)
     if chain.timestamp and row.timestamp < chain.timestamp:
-        yield Finding("REORDERED", where, "The entry is older than the one before it.")
+        yield Finding("REORDERED", where, noop("The entry is older than the one before it."))
     if row.head_sequence == row.sequence and row.head_hash != row.entry_hash:
-        yield Finding("MODIFIED", where, "The chain's head names another entry at this place.")
+        yield Finding("MODIFIED", where, noop("The chain's head names another entry at this place."))
 
 
 def _broken(row: Any, where: str) -> Finding:
@@ -95,28 +101,48 @@ def _broken(row: Any, where: str) -> Finding:
     except canonical.NotCanonicalError:
         sealed = None
     if isinstance(sealed, int) and sealed < row.sequence:
-        return Finding("INSERTED", where, f"The entry was number {sealed}: another one was put in before it.")
-    return Finding("MODIFIED", where, "The entry does not follow the one before it, which was changed or exchanged.")
+        return Finding(
+            "INSERTED",
+            where,
+            noop("The entry was number %(number)s: another one was put in before it.") % {"number": sealed},
+        )
+    return Finding(
+        "MODIFIED", where, noop("The entry does not follow the one before it, which was changed or exchanged.")
+    )
 
 
 def _end(chain: _Chain) -> Iterator[Finding]:
     last = chain.last
     if last.head_sequence is None:
-        yield Finding("TRUNCATED", f"{chain.name}#{chain.sequence}", "The chain's head is gone.")
+        yield Finding(
+            "TRUNCATED",
+            noop("%(name)s#%(sequence)s") % {"name": chain.name, "sequence": chain.sequence},
+            "The chain's head is gone.",
+        )
     elif last.head_sequence > chain.sequence:
         gone = last.head_sequence - chain.sequence
         where = f"{chain.name}#{chain.sequence + 1}"
-        yield Finding("TRUNCATED", where, f"The last {gone} of {last.head_sequence} entries are gone.")
+        yield Finding(
+            "TRUNCATED",
+            where,
+            noop("The last %(gone)s of %(size)s entries are gone.") % {"gone": gone, "size": last.head_sequence},
+        )
     elif last.head_sequence < chain.sequence:
         where = f"{chain.name}#{chain.sequence}"
-        yield Finding("INSERTED", where, f"The chain's head knows of {last.head_sequence} entries only.")
+        yield Finding(
+            "INSERTED", where, noop("The chain's head knows of %(size)s entries only.") % {"size": last.head_sequence}
+        )
 
 
 def _heads_alone(theirs: Q, using: str) -> Iterator[Finding]:
     entries = ProvisioningLog.objects.filter(chain=OuterRef("chain"))
     heads = ChainHead.objects.using(using).filter(theirs, ~Exists(entries), sequence__gt=0).order_by("chain")
     for head in heads.iterator(chunk_size=PAGE):
-        yield Finding("TRUNCATED", f"{head.chain}#1", f"All {head.sequence} entries of the chain are gone.")
+        yield Finding(
+            "TRUNCATED",
+            f"{head.chain}#1",
+            noop("All %(size)s entries of the chain are gone.") % {"size": head.sequence},
+        )
 
 
 def verify_entry(row: Any) -> Iterator[Finding]:
@@ -124,17 +150,19 @@ def verify_entry(row: Any) -> Iterator[Finding]:
     where = f"{row.chain}#{row.sequence}"
     content = as_bytes(row.canonical)
     if canonical.digest(content) != row.entry_hash:
-        yield Finding("MODIFIED", where, "The stored bytes do not have the stored hash.")
+        yield Finding("MODIFIED", where, noop("The stored bytes do not have the stored hash."))
         return
     try:
         sealed = canonical.decode(content)
     except canonical.NotCanonicalError as error:
-        yield Finding("MODIFIED", where, f"The stored bytes cannot be read: {error}.")
+        yield Finding("MODIFIED", where, noop("The stored bytes cannot be read: %(reason)s.") % {"reason": error})
         return
     columns = dict(entry_of(row))
     if changed := sorted(name for name in columns if columns[name] != sealed.get(name)):
         kind = "MOVED" if _PLACES & set(changed) else "MODIFIED"
-        yield Finding(kind, where, f"Columns differ from what was hashed: {', '.join(changed)}.")
+        yield Finding(
+            kind, where, noop("Columns differ from what was hashed: %(columns)s.") % {"columns": ", ".join(changed)}
+        )
 
 
 def verify_links(entries: QuerySet[ProvisioningLog]) -> Iterator[Finding]:
@@ -144,6 +172,6 @@ def verify_links(entries: QuerySet[ProvisioningLog]) -> Iterator[Finding]:
         where = f"{row.chain}#{row.sequence}"
         yield from verify_entry(row)
         if row.sequence > 1 and row.before_hash is None:
-            yield Finding("DELETED", where, f"Entry {row.sequence - 1} is missing.")
+            yield Finding("DELETED", where, noop("Entry %(entry)s is missing.") % {"entry": row.sequence - 1})
         elif (row.before_hash or GENESIS_HASH) != row.previous_hash:
             yield _broken(row, where)

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import Max, Q
+from django.utils.translation import gettext_noop as noop
 
 from audit_app import anchors, keys, witness
 from audit_app.models import Anchor, Checkpoint, LogTree
@@ -71,7 +72,7 @@ class Heads:
         for row in rows.iterator(chunk_size=_CHUNK):
             where, public = f"checkpoint:{row.tenant_id}#{row.size}", key_of(row.public_key)
             if public is None:
-                self.findings.append(Finding("MODIFIED", where, "The stored checkpoint names no key."))
+                self.findings.append(Finding("MODIFIED", where, noop("The stored checkpoint names no key.")))
                 continue
             if not keys.is_trusted(public, self.trusted):
                 self._stranger(public, where)
@@ -80,7 +81,11 @@ class Heads:
                 head = opened(row.note, public)
             except BadNoteError as error:
                 self.findings.append(
-                    Finding("MODIFIED", where, f"The stored checkpoint is not what was signed. {error}")
+                    Finding(
+                        "MODIFIED",
+                        where,
+                        noop("The stored checkpoint is not what was signed. %(reason)s") % {"reason": error},
+                    )
                 )
                 continue
             if (head.origin, head.size, head.root.hex(), head.signed_at) != (
@@ -89,7 +94,9 @@ class Heads:
                 row.root,
                 row.signed_at,
             ):
-                self.findings.append(Finding("MODIFIED", where, "The columns of the checkpoint differ from its note."))
+                self.findings.append(
+                    Finding("MODIFIED", where, noop("The columns of the checkpoint differ from its note."))
+                )
                 continue
             self._beat(head.signed_at)
             yield Head(row.size, 0, CHECKPOINT, row.incarnation, head.root, head.signed_at, where)
@@ -99,11 +106,11 @@ class Heads:
             memory = witness.recall(self.tree.tenant_id)
         except ValueError:
             where = f"tree:{self.tree.tenant_id}"
-            self.findings.append(Finding("MODIFIED", where, "The signer's memory on this host is damaged."))
+            self.findings.append(Finding("MODIFIED", where, noop("The signer's memory on this host is damaged.")))
             return
         if memory:
             root = memory.edge.root()
-            yield Head(memory.edge.size, 1, SIGNER, memory.incarnation, root, None, "the signer's memory")
+            yield Head(memory.edge.size, 1, SIGNER, memory.incarnation, root, None, noop("the signer's memory"))
 
     def _anchored(self, first: int) -> Iterator[Head]:
         for store in anchors.stores():
@@ -117,13 +124,17 @@ class Heads:
         names = names_in(store, self.tree, anchors.NOTE, self.using)
         for name in sorted(names, key=size_in):
             if not anchors.is_name(name, self.tree.tenant_id):
-                self.findings.append(Finding("MODIFIED", name[:300], "This is no name of an anchor of this log."))
+                self.findings.append(Finding("MODIFIED", name[:300], noop("This is no name of an anchor of this log.")))
                 continue
             if size_in(name) < first:
                 continue
             content = store.read(name)
             if content is None:
-                self.findings.append(Finding("UNANCHORED_TAIL", name, f"The anchor is gone from {store.place}."))
+                self.findings.append(
+                    Finding(
+                        "UNANCHORED_TAIL", name, noop("The anchor is gone from %(place)s.") % {"place": store.place}
+                    )
+                )
             elif head := self._opened(name, content):
                 yield Head(head.size, 2, ANCHOR, int(head.origin.rpartition("/")[2]), head.root, head.signed_at, name)
 
@@ -142,17 +153,19 @@ class Heads:
             )
             if anchors.name_of(promised) == name and head.origin.startswith(f"elm/{self.tree.tenant_id}/"):
                 return head
-            self.findings.append(Finding("SPLIT_VIEW", name, "The anchor holds another checkpoint than its name says."))
+            self.findings.append(
+                Finding("SPLIT_VIEW", name, noop("The anchor holds another checkpoint than its name says."))
+            )
             return None
-        self.findings.append(Finding("MODIFIED", name, "The anchor is not what any trusted key has signed."))
+        self.findings.append(Finding("MODIFIED", name, noop("The anchor is not what any trusted key has signed.")))
         return None
 
     def _stranger(self, public: bytes, where: str) -> None:
         if public not in self._strangers:
             self._strangers.add(public)
-            detail = (
-                f"Signed by a key that is not trusted, SHA-256 {fingerprint(public)}; see ELM_LOG_KEY_FINGERPRINTS."
-            )
+            detail = noop("Signed by a key that is not trusted, SHA-256 %(key)s; see ELM_LOG_KEY_FINGERPRINTS.") % {
+                "key": fingerprint(public)
+            }
             self.findings.append(Finding("KEY_UNKNOWN", where, detail))
 
     def _beat(self, at: datetime) -> None:

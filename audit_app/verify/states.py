@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.db import models
 from django.db.models import Count, Q
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
@@ -32,7 +33,10 @@ def verify_states(theirs: Q, using: str) -> Iterator[Finding]:
     )
     for pk, state, folded in wrong.iterator(chunk_size=_CHUNK):
         yield Finding(
-            "STATE_MISMATCH", f"request:{pk}", f"The request is in state {state}, its log says {folded or 'nothing'}."
+            "STATE_MISMATCH",
+            f"request:{pk}",
+            noop("The request is in state %(state)s, its log says %(folded)s.")
+            % {"state": state, "folded": folded or "nothing"},
         )
 
 
@@ -49,5 +53,8 @@ def verify_holds(theirs: Q, using: str) -> Iterator[Finding]:
     for pk in sorted(logged.keys() | in_force.keys(), key=str):
         here, there = in_force.get(pk, 0), logged.get(pk, 0)
         if here != there:
-            detail = f"Legal holds in force on the request: {here}; by its log: {there}."
+            detail = noop("Legal holds in force on the request: %(here)s; by its log: %(there)s.") % {
+                "here": here,
+                "there": there,
+            }
             yield Finding("STATE_MISMATCH", f"request:{pk}", detail)

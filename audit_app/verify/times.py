@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from django.utils.translation import gettext_noop as noop
+
 from audit_app import anchors, timestamps
 from audit_app.models import CheckpointTimestamp, LogTree
 from audit_app.verify.heads import names_in, size_in
@@ -43,15 +45,19 @@ def _verify(stamp: CheckpointTimestamp) -> Iterator[Finding]:
     except timestamps.NoCertificatesError:
         raise
     except timestamps.TimestampError as error:
-        yield Finding("MODIFIED", where, f"The stored time stamp does not hold. {error}")
+        yield Finding("MODIFIED", where, noop("The stored time stamp does not hold. %(reason)s") % {"reason": error})
         return
     if stamped_at != stamp.stamped_at:
-        yield Finding("MODIFIED", where, f"The stored time stamp says {stamped_at:%F %T} UTC, its column another time.")
+        yield Finding(
+            "MODIFIED",
+            where,
+            noop("The stored time stamp says %(at)s UTC, its column another time.") % {"at": f"{stamped_at:%F %T}"},
+        )
     ahead = stamp.checkpoint.signed_at - stamped_at
     if ahead > CLOCKS_DIFFER_BY:
-        detail = (
-            f"It was stamped {ahead.total_seconds():.0f} s before it says it was signed: one of the clocks is wrong."
-        )
+        detail = noop("It was stamped %(seconds)s s before it says it was signed: one of the clocks is wrong.") % {
+            "seconds": f"{ahead.total_seconds():.0f}"
+        }
         yield Finding("BACKDATED", where, detail, is_informational=True)
 
 
@@ -69,7 +75,7 @@ def _verify_copy(store: anchors.AnchorStore, name: str, ours: bytes | None) -> I
     """Hold a copy in a store against the database, and where that has none, against the checkpoint beside it."""
     content = store.read(name)
     if content is None:
-        yield Finding("UNANCHORED_TAIL", name, f"The time stamp is gone from {store.place}.")
+        yield Finding("UNANCHORED_TAIL", name, noop("The time stamp is gone from %(place)s.") % {"place": store.place})
     elif ours is None:
         note = store.read(name.removesuffix(anchors.STAMP) + anchors.NOTE) or b""
         try:
@@ -77,8 +83,18 @@ def _verify_copy(store: anchors.AnchorStore, name: str, ours: bytes | None) -> I
         except timestamps.NoCertificatesError:
             raise
         except timestamps.TimestampError as error:
-            yield Finding("MODIFIED", name, f"The time stamp in {store.place} does not hold. {error}")
+            yield Finding(
+                "MODIFIED",
+                name,
+                noop("The time stamp in %(place)s does not hold. %(reason)s") % {"place": store.place, "reason": error},
+            )
         else:
-            yield Finding("DELETED", name, f"The database has lost this time stamp; {store.place} still has it.")
+            yield Finding(
+                "DELETED",
+                name,
+                noop("The database has lost this time stamp; %(place)s still has it.") % {"place": store.place},
+            )
     elif content != ours:
-        yield Finding("SPLIT_VIEW", name, f"{store.place} holds another time stamp than the database.")
+        yield Finding(
+            "SPLIT_VIEW", name, noop("%(place)s holds another time stamp than the database.") % {"place": store.place}
+        )

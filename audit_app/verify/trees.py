@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.merkle import EMPTY_ROOT, CompactRange
 from audit_app.models import ChainHead, Checkpoint, LogTree, ProvisioningLog, TreeLeaf
@@ -103,7 +104,7 @@ class TreeWalk:
 
     def _step(self, row: Any) -> None:
         if row.index < self.stored.size:
-            self._report("FORKED", f"{self.name}#{row.index}", "Two leaves have this place in the tree.")
+            self._report("FORKED", f"{self.name}#{row.index}", noop("Two leaves have this place in the tree."))
             return
         if row.index != self.stored.size:
             self._missing_leaves(row.index)
@@ -124,7 +125,12 @@ class TreeWalk:
 
     def _missing_leaves(self, found: int) -> None:
         last = f"{self.name}#{self.stored.size}"
-        self._report("DELETED", last, f"Leaves {self.stored.size} to {found - 1} of the tree are missing.")
+        self._report(
+            "DELETED",
+            last,
+            noop("Leaves %(first)s to %(last)s of the tree are missing.")
+            % {"first": self.stored.size, "last": found - 1},
+        )
         self._contradicted = True  # from here on no root can be the signed one
         self.stored = CompactRange(found, [EMPTY_ROOT] * found.bit_count())
         self.actual = self.stored.copy()
@@ -147,15 +153,17 @@ class TreeWalk:
             self.actual = self.stored.copy()
         elif self.actual.root() == head.root:
             first, last = self._suspects[0].index, self._suspects[-1].index
-            detail = f"Leaves {first} to {last} of the stored tree were changed; the entries are as they were signed."
+            detail = noop(
+                "Leaves %(first)s to %(last)s of the stored tree were changed; the entries are as they were signed."
+            ) % {"first": first, "last": last}
             self._report("MODIFIED", f"{self.name}#{first}", detail)
             self._suspects.clear()
             self.stored = self.actual.copy()
         elif head.source == CHECKPOINT:
             self._contradicted = True
-            detail = (
-                f"Entries {self.agreed} to {head.size - 1} were rewritten: {head.name} was signed over another root."
-            )
+            detail = noop(
+                "Entries %(first)s to %(last)s were rewritten: %(checkpoint)s was signed over another root."
+            ) % {"first": self.agreed, "last": head.size - 1, "checkpoint": head.name}
             self._report("MODIFIED", f"{self.name}#{self.agreed}", detail)
             return
         else:
@@ -166,31 +174,44 @@ class TreeWalk:
 
     def _foreign_memory(self, head: Head) -> None:
         if head.incarnation > self.tree.incarnation:
-            detail = f"Incarnation {head.incarnation} was signed for, the database holds {self.tree.incarnation}."
+            detail = noop("Incarnation %(signed)s was signed for, the database holds %(stored)s.") % {
+                "signed": head.incarnation,
+                "stored": self.tree.incarnation,
+            }
             self._report("TRUNCATED", f"{self.name}#{self.stored.size}", detail)
         else:
-            detail = f"Incarnation {self.tree.incarnation} began without manage.py accept_restore."
+            detail = noop("Incarnation %(incarnation)s began without manage.py accept_restore.") % {
+                "incarnation": self.tree.incarnation
+            }
             self._report("INCARNATION_CHANGE", self.name, detail)
 
     def _conclude(self) -> None:
         self._report_suspects()
         if self._beyond:
             gone = self._beyond.size - self.stored.size
-            detail = (
-                f"The last {gone} of {self._beyond.size} entries are gone; {self._beyond.name} was signed over them."
-            )
+            detail = noop("The last %(gone)s of %(size)s entries are gone; %(checkpoint)s was signed over them.") % {
+                "gone": gone,
+                "size": self._beyond.size,
+                "checkpoint": self._beyond.name,
+            }
             self._report("TRUNCATED", f"{self.name}#{self.stored.size}", detail)
         elif self.tree.size > self.stored.size or self._size_now() < self.stored.size:
-            detail = f"The tree says {self.tree.size} leaves and has {self.stored.size}."
+            detail = noop("The tree says %(size)s leaves and has %(stored)s.") % {
+                "size": self.tree.size,
+                "stored": self.stored.size,
+            }
             self._report("MODIFIED", self.name, detail)
         elif not self._edge_holds and not self.findings:
-            self._report("MODIFIED", self.name, "The tree's row does not hold what follows from its leaves.")
+            self._report("MODIFIED", self.name, noop("The tree's row does not hold what follows from its leaves."))
         if self._doubt:
             kind = "SPLIT_VIEW" if self.agreed >= self._doubt.size else "MODIFIED"
-            detail = f"{self._doubt.name} says that the first {self._doubt.size} entries had another root."
+            detail = noop("%(checkpoint)s says that the first %(size)s entries had another root.") % {
+                "checkpoint": self._doubt.name,
+                "size": self._doubt.size,
+            }
             self._report(kind, f"{self.name}#{self._doubt.size}", detail)
         for entry in self._backdated[:_MOST]:
-            detail = "The entry was written after a checkpoint that was signed long after the entry's own time."
+            detail = noop("The entry was written after a checkpoint that was signed long after the entry's own time.")
             self._report("BACKDATED", self._place_of(entry), detail)
         self._report_unlisted()
         self._report_miscounted()
@@ -204,12 +225,14 @@ class TreeWalk:
             suspects = list(group)
             first, last = suspects[0].index, suspects[-1].index
             if is_gone:
-                detail = f"The entries of leaves {first} to {last} are gone ({len(suspects)}); the tree still has them."
+                detail = noop(
+                    "The entries of leaves %(first)s to %(last)s are gone (%(count)s); the tree still has them."
+                ) % {"first": first, "last": last, "count": len(suspects)}
                 self._report("DELETED", f"{self.name}#{first}", detail)
                 continue
             for suspect in suspects:
                 self.known.add(suspect.entry)
-                detail = f"The entry is not what is signed for as leaf {suspect.index}."
+                detail = noop("The entry is not what is signed for as leaf %(index)s.") % {"index": suspect.index}
                 self._report("MODIFIED", self._place_of(suspect.entry), detail)
         self._suspects.clear()
 
@@ -221,7 +244,9 @@ class TreeWalk:
         unlisted = entries.filter(~Exists(leaf)).annotate(done=Subquery(head.values("sequenced")))
         for entry in unlisted.filter(sequence__lte=F("done")).order_by("chain", "sequence")[:_MOST]:
             self.known.add(entry.pk)
-            self._report("INSERTED", f"{entry.chain}#{entry.sequence}", "The entry is not in the tree; it was put in.")
+            self._report(
+                "INSERTED", f"{entry.chain}#{entry.sequence}", noop("The entry is not in the tree; it was put in.")
+            )
 
     def _report_miscounted(self) -> None:
         """Name chains whose heads say another number of entries in the tree than there are."""
@@ -232,7 +257,7 @@ class TreeWalk:
         wrong = [*done.filter(sequence__gt=Subquery(_sequenced())).values_list("chain", flat=True)[:_MOST]]
         wrong += heads.filter(sequenced__gt=F("sequence")).values_list("chain", flat=True)[:_MOST]
         for chain in sorted(set(wrong)):
-            self._report("MODIFIED", f"{chain}#1", "The chain's head says another number of entries in the tree.")
+            self._report("MODIFIED", f"{chain}#1", noop("The chain's head says another number of entries in the tree."))
 
     def _size_now(self) -> int:
         row = LogTree.objects.using(self.using).filter(pk=self.tree.pk).only("size").first()
@@ -242,10 +267,16 @@ class TreeWalk:
         last, now = self.heads.last_at, clock.now()
         gap = self.heads.longest_gap
         if gap:
-            detail = f"Nothing was signed for {_spoken(gap[0])} after {gap[1]:%Y-%m-%d %H:%M} UTC, the longest silence."
+            detail = noop("Nothing was signed for %(time)s after %(at)s UTC, the longest silence.") % {
+                "time": _spoken(gap[0]),
+                "at": f"{gap[1]:%Y-%m-%d %H:%M}",
+            }
             self._report("HEARTBEAT_GAP", self.name, detail, is_informational=True)
         if last and now - last > SILENT_AFTER:
-            detail = f"Nothing has been signed since {last:%Y-%m-%d %H:%M} UTC, for {_spoken(now - last)}."
+            detail = noop("Nothing has been signed since %(at)s UTC, for %(time)s.") % {
+                "at": f"{last:%Y-%m-%d %H:%M}",
+                "time": _spoken(now - last),
+            }
             self._report("HEARTBEAT_GAP", self.name, detail, is_informational=True)
             self.is_silent = True
         self._report_tail(last, now)
@@ -262,16 +293,25 @@ class TreeWalk:
         if last is None or not count:
             return
         oldest = min([*unsigned, now if not self.stored.size > self.agreed else last])
-        self.tail = f"{count} entries since the checkpoint of {last:%Y-%m-%d %H:%M:%S} UTC ({_spoken(now - oldest)})."
+        self.tail = noop("%(count)s entries since the checkpoint of %(at)s UTC (%(time)s).") % {
+            "count": count,
+            "at": f"{last:%Y-%m-%d %H:%M:%S}",
+            "time": _spoken(now - oldest),
+        }
         if unsigned and unsigned[0] < last - SILENT_AFTER:
-            detail = f"{len(unsigned)} entries, the oldest of {unsigned[0]:%Y-%m-%d %H:%M} UTC, were passed over."
+            detail = noop("%(count)s entries, the oldest of %(at)s UTC, were passed over.") % {
+                "count": len(unsigned),
+                "at": f"{unsigned[0]:%Y-%m-%d %H:%M}",
+            }
             self._report("UNANCHORED_TAIL", self.name, detail)
         elif now - oldest > SILENT_AFTER:
             self._report("UNANCHORED_TAIL", self.name, self.tail, is_informational=True)
 
     def _report_incarnations(self) -> None:
         for number in range(2, self.tree.incarnation + 1):
-            detail = f"Incarnation {number} began with a restore that somebody accepted; the log says who."
+            detail = noop(
+                "Incarnation %(incarnation)s began with a restore that somebody accepted; the log says who."
+            ) % {"incarnation": number}
             self._report("INCARNATION_CHANGE", self.name, detail, is_informational=True)
 
     def _place_of(self, entry: UUID) -> str:

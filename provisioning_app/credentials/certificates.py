@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 from cryptography.x509.oid import NameOID
+from django.utils.translation import gettext_noop as noop
 
 from core_app.redaction import never_show
 
@@ -74,5 +75,5 @@ def _read(stored: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate(stored.encode())
     bundle = pkcs12.load_pkcs12(base64.b64decode(stored, validate=True), None)
     if bundle.cert is None:
-        raise ValueError("The bundle holds no certificate.")
+        raise ValueError(noop("The bundle holds no certificate."))
     return bundle.cert.certificate

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from accounts_app.models import TenantIdentity
 from core_app import clock
 from core_app.one_by_one import each
@@ -80,5 +83,9 @@ def _announce(identity: TenantIdentity) -> bool:
 def _in_words(identity: TenantIdentity) -> str:
     until, left = rotate_by(identity), days_left(identity)
     if until is None or left is None:
-        return "is of unknown age"
-    return f"must be rotated by {until:%Y-%m-%d} ({left} days left)" if left >= 0 else f"was due on {until:%Y-%m-%d}"
+        return _("is of unknown age")
+    if left < 0:
+        return _("was due on %(until)s") % {"until": f"{until:%Y-%m-%d}"}
+    return ngettext(
+        "must be rotated by %(until)s (%(left)s day left)", "must be rotated by %(until)s (%(left)s days left)", left
+    ) % {"until": f"{until:%Y-%m-%d}", "left": left}

@@ -6,6 +6,8 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.utils.translation import gettext_noop as noop
+
 from accounts_app.cloud import cloud_as, cloud_for
 from accounts_app.models import Tenant, TenantIdentity
 from accounts_app.services import settings_of
@@ -81,7 +83,7 @@ def _credentials(tenant: Tenant, correlation: str, unchecked: dict[str, str]) ->
             applications = cloud_as(rotation_identity(row), correlation).applications
             found[str(row.client_id)] = applications.application(str(row.client_id)).credentials
         except (DomainError, PermanentError) as error:
-            unchecked[f"credentials of {row}"] = str(error)
+            unchecked[noop("credentials of %(credential)s") % {"credential": row}] = str(error)
     return found
 
 
@@ -92,7 +94,7 @@ def _graph_permissions(tenant: Tenant, correlation: str, unchecked: dict[str, st
         try:
             found[str(row.client_id)] = cloud_as(row, correlation).own_graph_permissions()
         except PermanentError as error:
-            unchecked[f"Graph permissions of {row}"] = str(error)
+            unchecked[noop("Graph permissions of %(principal)s") % {"principal": row}] = str(error)
     return found
 
 
@@ -100,13 +102,15 @@ def _roles(cloud: Cloud, environments: list[Environment], unchecked: dict[str, s
     found: dict[str, tuple[str, ...]] = {}
     for environment in environments:
         if not environment.url:
-            unchecked[f"roles in {environment.display_name}"] = "Its Dataverse has no address yet: see its run."
+            unchecked[noop("roles in %(environment)s") % {"environment": environment.display_name}] = noop(
+                "Its Dataverse has no address yet: see its run."
+            )
             continue
         try:
             dataverse = cloud.dataverse(environment.url)
             roles = dataverse.user_roles(dataverse.who_am_i().user_id)
         except CloudError as error:
-            unchecked[f"roles in {environment.display_name}"] = str(error)
+            unchecked[noop("roles in %(environment)s") % {"environment": environment.display_name}] = str(error)
         else:
             found[environment.display_name] = tuple(role.name for role in roles)
     return found
@@ -122,7 +126,7 @@ def _operations(
         try:
             operations = cloud.bap.operations_of(environment.id)
         except PermanentError as error:
-            unchecked[f"operations on {environment.id}"] = str(error)
+            unchecked[noop("operations on %(environment)s") % {"environment": environment.id}] = str(error)
         else:
             found[environment.id] = tuple(item for item in operations if _concerns(item, ours, since))
     return found

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as noop
+
 from microsoft_cloud.applications import Credential
 from microsoft_cloud.operations import Operation
 from microsoft_cloud.power_platform import RoleAssignment
@@ -60,13 +62,13 @@ class Observed:
     def counted(self) -> dict[str, int]:
         """Return how much of what was looked at: a review without findings must still say what it saw."""
         return {
-            "management applications": len(self.management_applications),
-            "applications with credentials": len(self.credentials),
-            "role assignments": len(self.role_assignments),
-            "Graph permissions": sum(len(each) for each in self.graph_permissions.values()),
-            "environments with roles": len(self.principal_roles),
-            "operations of the principal": sum(len(each) for each in self.operations.values()),
-            "not checked": len(self.unchecked),
+            noop("management applications"): len(self.management_applications),
+            noop("applications with credentials"): len(self.credentials),
+            noop("role assignments"): len(self.role_assignments),
+            noop("Graph permissions"): sum(len(each) for each in self.graph_permissions.values()),
+            noop("environments with roles"): len(self.principal_roles),
+            noop("operations of the principal"): sum(len(each) for each in self.operations.values()),
+            noop("not checked"): len(self.unchecked),
         }
 
 
@@ -89,17 +91,19 @@ def differences(expected: Expected, observed: Observed) -> tuple[Difference, ...
         *_graph_permissions(expected, observed),
         *_roles(expected, observed),
         *_operations(expected, observed),
-        *(Difference(Kind.NOT_CHECKED, what, "can be checked", why) for what, why in observed.unchecked.items()),
+        *(Difference(Kind.NOT_CHECKED, what, noop("can be checked"), why) for what, why in observed.unchecked.items()),
     )
 
 
 def _applications(expected: Expected, observed: Observed) -> Iterator[Difference]:
     for client_id in sorted(observed.management_applications - expected.management_applications.keys()):
-        said = "is registered: it may create, change and delete every environment of the tenant"
-        yield Difference(Kind.UNEXPECTED_APPLICATION, client_id, "is not registered", said)
+        said = noop("is registered: it may create, change and delete every environment of the tenant")
+        yield Difference(Kind.UNEXPECTED_APPLICATION, client_id, noop("is not registered"), said)
     for client_id, name in expected.management_applications.items():
         if client_id not in observed.management_applications:
-            yield Difference(Kind.MISSING_APPLICATION, f"{name} {client_id}", "is registered", "is not registered")
+            yield Difference(
+                Kind.MISSING_APPLICATION, f"{name} {client_id}", noop("is registered"), noop("is not registered")
+            )
 
 
 def _credentials(expected: Expected, observed: Observed) -> Iterator[Difference]:
@@ -107,28 +111,42 @@ def _credentials(expected: Expected, observed: Observed) -> Iterator[Difference]
         wanted = expected.key_ids.get(client_id, "")
         for credential in credentials:
             if credential.key_id != wanted:
-                until = f"{credential.ends_on:%Y-%m-%d}" if credential.ends_on else "an unknown day"
+                until = f"{credential.ends_on:%Y-%m-%d}" if credential.ends_on else noop("an unknown day")
                 yield Difference(
                     Kind.UNEXPECTED_CREDENTIAL,
                     f"{client_id} {credential.key_id}",
-                    f"only the key {wanted} that Key Vault hands out" if wanted else "only a key in the inventory",
-                    f"a further {credential.kind} named {credential.display_name or 'nothing'}, valid until {until}",
+                    noop("only the key %(key)s that Key Vault hands out") % {"key": wanted}
+                    if wanted
+                    else noop("only a key in the inventory"),
+                    noop("a further %(kind)s named %(name)s, valid until %(until)s")
+                    % {"kind": credential.kind, "name": credential.display_name or "nothing", "until": until},
                 )
 
 
 def _assignments(observed: Observed) -> Iterator[Difference]:
     for assignment in observed.role_assignments:
-        said = f"principal {assignment.principal_object_id} has role {assignment.role_definition_id}"
-        yield Difference(Kind.ROLE_ASSIGNMENT, f"{assignment.scope} {assignment.id}"[:200], "no role assignment", said)
+        said = noop("principal %(principal)s has role %(role)s") % {
+            "principal": assignment.principal_object_id,
+            "role": assignment.role_definition_id,
+        }
+        yield Difference(
+            Kind.ROLE_ASSIGNMENT, f"{assignment.scope} {assignment.id}"[:200], noop("no role assignment"), said
+        )
 
 
 def _graph_permissions(expected: Expected, observed: Observed) -> Iterator[Difference]:
     for client_id, held in observed.graph_permissions.items():
         wanted = expected.graph_permissions.get(client_id, frozenset())
         for permission in sorted(held - wanted):
-            allowed = f"at most {', '.join(sorted(wanted))}" if wanted else "no permission on Microsoft Graph"
+            allowed = (
+                noop("at most %(permissions)s") % {"permissions": ", ".join(sorted(wanted))}
+                if wanted
+                else noop("no permission on Microsoft Graph")
+            )
             subject = f"{client_id} {permission}"
-            yield Difference(Kind.GRAPH_PERMISSION, subject, allowed, "has it: remove it in the Entra admin center")
+            yield Difference(
+                Kind.GRAPH_PERMISSION, subject, allowed, noop("has it: remove it in the Entra admin center")
+            )
 
 
 def _roles(expected: Expected, observed: Observed) -> Iterator[Difference]:
@@ -143,12 +161,17 @@ def _operations(expected: Expected, observed: Observed) -> Iterator[Difference]:
         spans = expected.spans.get(environment_id, ())
         for operation in operations:
             if not any(_within(operation.created_time, span) for span in spans):
-                at = f"{operation.created_time:%Y-%m-%d %H:%M} UTC" if operation.created_time else "an unknown time"
+                at = (
+                    f"{operation.created_time:%Y-%m-%d %H:%M} UTC"
+                    if operation.created_time
+                    else noop("an unknown time")
+                )
                 yield Difference(
                     Kind.UNEXPLAINED_OPERATION,
                     f"{environment_id} {operation.id}",
-                    "an operation of one of our runs",
-                    f"{operation.type} at {at}, asked for by our principal, and no run was at work there",
+                    noop("an operation of one of our runs"),
+                    noop("%(what)s at %(at)s, asked for by our principal, and no run was at work there")
+                    % {"what": operation.type, "at": at},
                 )
 
 

@@ -32,7 +32,7 @@ def prove(desk: Desk) -> tuple[Proof, ...]:
         *PREFLIGHTS[desk.identity.purpose](cloud, desk.identity),
     )
     if wrong := [proof for proof in proofs if not proof.holds]:
-        raise NotYetError("; ".join(f"{proof.setting} is {proof.after}, not {proof.desired}" for proof in wrong))
+        raise NotYetError("; ".join(proof.difference for proof in wrong))
     return proofs
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import TenantIdentity, User
 from accounts_app.roles import Role
@@ -142,7 +143,9 @@ def _take_stage(claim: Claim) -> bool:
     except Exception as error:
         # Whatever was not foreseen is told in words that hold no secret, and leaves the worker alive.
         log.exception("rotation_broke", rotation=str(row.pk), stage=row.get_stage_display())
-        return _after_failure(claim, row, f"Unexpected {type(error).__name__}.", may_pass=True)
+        return _after_failure(
+            claim, row, noop("Unexpected %(error)s.") % {"error": type(error).__name__}, may_pass=True
+        )
     return True
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import TenantIdentity
 from audit_app.actions import Action
@@ -94,7 +95,11 @@ def wait(claim: Claim, reason: str) -> None:
     pause = _FIRST_PAUSE if row.stage == Stage.STAGED else _FIRST_PAUSE * 2 ** min(row.attempts - 1, 8)
     row.next_at = database_clock.now() + min(pause, _LONGEST_PAUSE)
     if row.attempts == _REPORTED_AFTER and row.stage not in GIVEN_UP:
-        _report(row, f"It stands at: {row.get_stage_display().lower()}, and is tried again.", reason)
+        _report(
+            row,
+            noop("It stands at: %(stage)s, and is tried again.") % {"stage": row.get_stage_display().lower()},
+            reason,
+        )
     row.save()
 
 
@@ -104,7 +109,7 @@ def abandon(claim: Claim, reason: str = "") -> None:
     row = claim.fenced()
     row.error = reason or row.error
     log_end(row, row.error)
-    _report(row, "It was abandoned, and nothing of it is left.", row.error)
+    _report(row, noop("It was abandoned, and nothing of it is left."), row.error)
     enter(row, Stage.ABANDONED)
 
 

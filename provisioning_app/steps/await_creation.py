@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as noop
+
 from audit_app.actions import Action
 from microsoft_cloud.errors import NotFoundError
 from microsoft_cloud.operations import Operation, OperationState
@@ -25,9 +27,10 @@ def perform(context: Context) -> Done | Wait:
     try:
         environment = context.cloud.bap.get_environment(environment_id, just_created=True)
     except NotFoundError:
-        return _look_again(context, "the new environment to become readable")
+        return _look_again(context, noop("the new environment to become readable"))
     if context.tag not in environment.description:
-        raise StepFailedError(f"Environment {environment.id} does not carry this request's tag; it is not ours.")
+        raise StepFailedError(noop("Environment %(environment)s does not carry this request's tag; it is not ours.")
+            % {"environment": environment.id})
     proof = Proof("tag", "", context.tag, context.tag)
     if environment.domain_name:  # Microsoft does not report it of every environment
         proof = Proof("domain name", "", context.run.domain_name, environment.domain_name)
@@ -64,11 +67,11 @@ def _after_failure(context: Context, operation: Operation) -> str | Wait:
     if remains and remains.provisioning_state == _FINISHED:
         return remains.id
     if not context.facts.get("seemed_failed"):
-        reason = "the platform to confirm that the creation failed"
+        reason = noop("the platform to confirm that the creation failed")
         return Wait(reason, wait_seconds(context, None), {"seemed_failed": True})
     stages = ", ".join(stage.name for stage in operation.stages if stage.state == OperationState.FAILED)
     raise StepFailedError(
-        f"The platform could not create the environment (stage {stages or 'unknown'}).",
+        noop("The platform could not create the environment (stage %(stage)s).") % {"stage": stages or "unknown"},
         remote_state=RemoteState.UNKNOWN if remains else RemoteState.ABSENT,
         operation_url="",
     )
@@ -76,7 +79,7 @@ def _after_failure(context: Context, operation: Operation) -> str | Wait:
 
 def _found_by_domain(context: Context) -> str | Wait:
     found = environments.find_ours(context)
-    return found.id if found else _look_again(context, "the new environment to be listed")
+    return found.id if found else _look_again(context, noop("the new environment to be listed"))
 
 
 def _look_again(context: Context, reason: str) -> Wait:

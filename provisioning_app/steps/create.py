@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext_noop as noop
+
 from audit_app.actions import Action
 from microsoft_cloud.bap import Environment, NewEnvironment
 from microsoft_cloud.errors import CloudError, ConflictError, ConflictKind, NotFoundError, UntrustedUrlError
@@ -34,7 +36,7 @@ def perform(context: Context) -> Done | Wait:
     if (later := context.reserve_creation()) is not None:
         seconds = (later - context.now).total_seconds()
         # The day is waited for, not the platform: the step's time begins anew then
-        return Wait("the next day: today's creations are used up", seconds, run={"step_deadline": None})
+        return Wait(noop("the next day: today's creations are used up"), seconds, run={"step_deadline": None})
     return _create(context)
 
 
@@ -55,7 +57,7 @@ def _create(context: Context) -> Done | Wait:
     except ConflictError as conflict:
         if conflict.kind == ConflictKind.CAPACITY:
             raise StepFailedError(
-                "The tenant has no database capacity left; free some or buy more, then retry."
+                noop("The tenant has no database capacity left; free some or buy more, then retry.")
             ) from conflict
         if conflict.kind == ConflictKind.DOMAIN_IN_USE:
             return _keep_probing(context, context.now)
@@ -97,7 +99,7 @@ def _adopt(context: Context, found: Environment) -> Done:
 
 def _keep_probing(context: Context, since: datetime) -> Wait:
     return Wait(
-        "the environment that may already have been created to appear",
+        noop("the environment that may already have been created to appear"),
         wait_seconds(context, None),
         {"probing_since": since.isoformat()},
         run={"remote_state": RemoteState.UNKNOWN},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as noop
+
 from audit_app.actions import Action
 from microsoft_cloud.bap import dlp_coverage
 from provisioning_app.steps import environments
@@ -20,8 +22,9 @@ def perform(context: Context) -> Done:
     names = sorted(policy.display_name for policy in covering)
     required = context.baseline.required_dlp_policy
     if not names or (required and required not in names):
-        raise AttemptFailedError(
-            f"{required or 'No data policy'} does not cover the environment; extend it in the admin center."
-        )
+        if required:
+            sentence = noop("%(policy)s does not cover the environment; extend it in the admin center.")
+            raise AttemptFailedError(sentence % {"policy": required})
+        raise AttemptFailedError(noop("No data policy covers the environment; extend one in the admin center."))
     proof = Proof("data policy", "", "covered", "covered")
     return Done((Entry(Action.DLP_ASSIGNED, (proof,), {"policies": names}),))

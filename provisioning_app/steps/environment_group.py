@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as noop
+
 from audit_app.actions import Action
 from microsoft_cloud.bap import EnvironmentGroup
 from provisioning_app.steps import environments
@@ -27,12 +29,13 @@ def perform(context: Context) -> Done | Wait:
         return Done((Entry(Action.GROUP_ASSIGNED, (proof,), {"group": group.display_name}),))
     if environment.environment_group_id:
         raise StepFailedError(
-            f"The environment is in another group ({environment.environment_group_id}); remove it there first."
+            noop("The environment is in another group (%(group)s); remove it there first.")
+            % {"group": environment.environment_group_id}
         )
     if environment.ongoing_operation:
         return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
     if context.facts.get("was_sent"):
-        raise AttemptFailedError(f"The environment did not join {group.display_name}.")
+        raise AttemptFailedError(noop("The environment did not join %(group)s.") % {"group": group.display_name})
     before = text(environment.environment_group_id)
     context.before_change(Proof("environment group", before, group.display_name, before))
     started = context.cloud.power_platform.add_environment_to_group(group.id, environment.id)
@@ -49,8 +52,11 @@ def find(context: Context) -> EnvironmentGroup:
     wanted = context.baseline.environment_group
     groups = [group for group in context.cloud.bap.environment_groups() if group.display_name == wanted]
     if len(groups) != 1:
-        found = "no environment group" if not groups else f"{len(groups)} environment groups"
         raise StepFailedError(
-            f"There is {found} named {wanted}; exactly one must exist. Mend it in the admin center, then retry."
+            noop(
+                "%(count)s environment groups are named %(group)s; exactly one must exist. "
+                "Mend it in the admin center, then retry."
+            )
+            % {"count": len(groups), "group": wanted}
         )
     return groups[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.utils.translation import gettext_noop as noop
+
 from microsoft_cloud.bap import Environment
 from microsoft_cloud.errors import NotFoundError
 from microsoft_cloud.operations import OperationState
@@ -21,7 +23,8 @@ def read(context: Context) -> Environment:
         return context.cloud.bap.get_environment(context.run.environment_id)
     except NotFoundError as error:
         raise StepFailedError(
-            "The environment no longer exists: it was deleted outside this process.", remote_state=RemoteState.ABSENT
+            noop("The environment no longer exists: it was deleted outside this process."),
+            remote_state=RemoteState.ABSENT,
         ) from error
 
 
@@ -36,7 +39,8 @@ def find_ours(context: Context) -> Environment | None:
         return None
     if context.tag not in environment.description:
         raise StepFailedError(
-            f"The domain name {context.run.domain_name} belongs to another environment ({environment.display_name})."
+            noop("The domain name %(domain)s belongs to another environment (%(environment)s).")
+            % {"domain": context.run.domain_name, "environment": environment.display_name}
         )
     return environment
 

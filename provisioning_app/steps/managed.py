@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as noop
+
 from audit_app.actions import Action
 from microsoft_cloud.bap import Environment, Governance
 from provisioning_app.steps import environments
@@ -28,14 +30,17 @@ def perform(context: Context) -> Done | Wait:
     proofs = _proofs(context, environment, before)
     if _is_locked(environment):
         raise StepFailedError(
-            "The environment is in an environment group already, so its sharing limits can neither be read nor set. "
-            "Take it out of the group in the admin center, then retry; it joins the right one later."
+            noop(
+                "The environment is in an environment group already, so its sharing limits can neither "
+                "be read nor set. Take it out of the group in the admin center, then retry; it joins the "
+                "right one later."
+            )
         )
     if all(proof.holds for proof in proofs):
         return _done(proofs)
     if context.facts.get("was_sent"):
         raise AttemptFailedError(
-            "Read back: " + "; ".join(f"{p.setting} is {p.after} instead of {p.desired}" for p in proofs if not p.holds)
+            noop("Read back: %(what)s.") % {"what": "; ".join(proof.difference for proof in proofs if not proof.holds)}
         )
     context.before_change(*proofs)
     started = context.cloud.bap.set_governance_configuration(environment.id, Governance(MANAGED, desired(context)))

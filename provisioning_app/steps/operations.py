@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.utils.translation import gettext_noop as noop
+
 from microsoft_cloud.errors import NotFoundError
 from microsoft_cloud.operations import Operation, OperationState, Started
 from provisioning_app.steps.outcome import AttemptFailedError, Context, Wait
@@ -24,7 +26,7 @@ def still_running(context: Context, poll: Callable[[str], Operation], reason: st
         return None  # forgotten by the service: the resource itself tells what became of it
     if operation.state == OperationState.FAILED:
         failed = ", ".join(stage.name for stage in operation.stages if stage.state == OperationState.FAILED)
-        raise AttemptFailedError(f"The operation failed at stage {failed or 'unknown'}.")
+        raise AttemptFailedError(noop("The operation failed at stage %(stage)s.") % {"stage": failed or "unknown"})
     if operation.state.is_final:
         return None
     return Wait(reason, wait_seconds(context, operation.retry_after), dict(context.facts))

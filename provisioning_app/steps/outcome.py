@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext_noop as noop
+
 from accounts_app.tenant_settings import Baseline, Settings
 from audit_app.actions import Action
 from microsoft_cloud import Cloud
@@ -30,6 +32,12 @@ class Proof:
     def holds(self) -> bool:
         """Say whether what was read back is what was desired."""
         return self.after == self.desired
+
+    @property
+    def difference(self) -> str:
+        """Say what does not hold, as it is recorded."""
+        sentence = noop("%(setting)s is %(found)s, not %(wanted)s")
+        return sentence % {"setting": self.setting, "found": self.after, "wanted": self.desired}
 
     def as_json(self) -> dict[str, str]:
         """Return the proof with the SHA-256 of its content, as it is stored and logged."""
@@ -141,8 +149,8 @@ class Context:
             DiffersError: the step may only look.
         """
         if self.only_looks:
-            wrong = (f"{proof.setting} is {proof.after}, not {proof.desired}" for proof in proofs if not proof.holds)
-            raise DiffersError("; ".join(wrong) or "something is still to be changed")
+            wrong = (proof.difference for proof in proofs if not proof.holds)
+            raise DiffersError("; ".join(wrong) or noop("something is still to be changed"))
 
     @property
     def baseline(self) -> Baseline:
@@ -169,6 +177,6 @@ def text(value: Any) -> str:
 
 def require_all(proofs: tuple[Proof, ...]) -> None:
     """Raise AttemptFailedError naming the settings that did not read back as desired."""
-    wrong = [f"{proof.setting} is {proof.after} instead of {proof.desired}" for proof in proofs if not proof.holds]
+    wrong = [proof.difference for proof in proofs if not proof.holds]
     if wrong:
-        raise AttemptFailedError(f"Read back: {'; '.join(wrong)}.")
+        raise AttemptFailedError(noop("Read back: %(what)s.") % {"what": "; ".join(wrong)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as noop
+
 from audit_app.actions import Action
 from microsoft_cloud.dataverse import DataverseClient, Role
 from microsoft_cloud.errors import ConflictError, ConflictKind
@@ -35,7 +37,7 @@ def _group(context: Context, dataverse: DataverseClient, unit: str, role: Role) 
                 raise
     team = dataverse.group_team(group)
     if team is None:
-        raise AttemptFailedError(f"The team of {name} did not read back.")
+        raise AttemptFailedError(noop("The team of %(team)s did not read back.") % {"team": name})
     before = dataverse.team_roles(team.id)
     if role.id not in {held.id for held in before}:
         context.before_change(_role_proof(before, role, before))
@@ -51,7 +53,7 @@ def _requester(context: Context, dataverse: DataverseClient, role: Role) -> Done
         context.before_change(Proof("requester", "absent", "present", "absent"))
         if not context.facts.get("was_added"):
             context.cloud.bap.add_user(context.run.environment_id, person.id)
-        return Wait("the requester to be synchronised", wait_seconds(context, None), {"was_added": True})
+        return Wait(noop("the requester to be synchronised"), wait_seconds(context, None), {"was_added": True})
     before = dataverse.user_roles(user.id)
     if role.id not in {held.id for held in before}:
         context.before_change(_role_proof(before, role, before))
@@ -61,7 +63,7 @@ def _requester(context: Context, dataverse: DataverseClient, role: Role) -> Done
 
 def _done(synced: Proof, before: tuple[Role, ...], role: Role, after: tuple[Role, ...]) -> Done:
     if role.id not in {held.id for held in after}:
-        raise AttemptFailedError(f"The role {role.name} did not read back.")
+        raise AttemptFailedError(noop("The role %(role)s did not read back.") % {"role": role.name})
     assigned = Proof("security role", _names(before), role.name, role.name)
     return Done((Entry(Action.USER_SYNCED, (synced,)), Entry(Action.ROLES_ASSIGNED, (assigned,))))
 

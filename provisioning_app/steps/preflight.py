@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.actions import Action
 from microsoft_cloud.errors import (
@@ -56,8 +57,8 @@ def security_group(context: Context) -> Proof:
     except GroupError as error:
         failure = AttemptFailedError if error.kind == GroupProblem.NOT_FOUND else StepFailedError
         raise failure(
-            f"SecurityGroupNotFound: {context.request.security_group_name or wanted} cannot be used: {error} "
-            "Retry once it exists."
+            noop("SecurityGroupNotFound: %(group)s cannot be used: %(reason)s Retry once it exists.")
+            % {"group": context.request.security_group_name or wanted, "reason": error}
         ) from error
     return Proof("security group", "", wanted, group.id)
 
@@ -66,7 +67,10 @@ def _tenant(context: Context) -> Proof:
     wanted = str(context.request.tenant.entra_tenant_id)
     proof = Proof("tenant", "", wanted, context.cloud.bap.tenant().tenant_id.lower())
     if not proof.holds:
-        raise StepFailedError(f"The credentials belong to tenant {proof.after}, not to {wanted}.")
+        raise StepFailedError(
+            noop("The credentials belong to tenant %(tenant)s, not to %(wanted)s.")
+            % {"tenant": proof.after, "wanted": wanted}
+        )
     return proof
 
 
@@ -75,7 +79,8 @@ def _location(context: Context) -> Proof:
     usable = {location.name for location in context.cloud.bap.locations() if location.is_usable}
     if wanted not in usable:
         raise StepFailedError(
-            f"This tenant may not create environments in {wanted}; usable are {', '.join(sorted(usable))}."
+            noop("This tenant may not create environments in %(location)s; usable are %(usable)s.")
+            % {"location": wanted, "usable": ", ".join(sorted(usable))}
         )
     return Proof("location", "", "usable", "usable")
 
@@ -89,7 +94,8 @@ def _capacity(context: Context) -> Proof:
         return Proof("database capacity", "", "not reported", "not reported")  # the create's own answer decides then
     if free < _NEEDED_DATABASE_MB:
         raise StepFailedError(
-            f"Only {free} MB of Dataverse capacity are free; an environment needs {_NEEDED_DATABASE_MB}."
+            noop("Only %(free)s MB of Dataverse capacity are free; an environment needs %(needed)s.")
+            % {"free": free, "needed": _NEEDED_DATABASE_MB}
         )
     return Proof("database capacity", f"{free} MB free", "sufficient", "sufficient")
 
@@ -117,7 +123,10 @@ def _domain(context: Context) -> tuple[list[Proof], dict[str, Any]]:
     if is_unknown:
         return [], {}  # it may be held by what an earlier attempt asked for, still unlisted
     if context.request.runs.filter(domain_name=run.domain_name, creation_started_at__isnull=False).exists():
-        raise StepFailedError(f"The domain name {run.domain_name} is taken by an environment this tenant cannot see.")
+        raise StepFailedError(
+            noop("The domain name %(domain)s is taken by an environment this tenant cannot see.")
+            % {"domain": run.domain_name}
+        )
     return _next_domain(context)
 
 
@@ -133,7 +142,10 @@ def _next_domain(context: Context) -> tuple[list[Proof], dict[str, Any]]:
         if _is_free(context, name):
             columns = {"domain_name": name, "generation": generation, "remote_state": RemoteState.ABSENT}
             return [Proof("domain name", run.domain_name, name, name)], columns
-    raise StepFailedError(f"The domain name {run.domain_name} and the next {_MORE_NAMES} are taken by others.")
+    raise StepFailedError(
+        noop("The domain name %(domain)s and the next %(more)s are taken by others.")
+        % {"domain": run.domain_name, "more": _MORE_NAMES}
+    )
 
 
 def _is_free(context: Context, name: str) -> bool:

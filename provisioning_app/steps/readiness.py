@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as noop
+
 from audit_app.actions import Action
 from microsoft_cloud.errors import NotReadyError
 from provisioning_app.steps import environments
@@ -18,13 +20,13 @@ def perform(context: Context) -> Done | Wait:
     """
     environment = environments.read(context)
     if not environment.has_dataverse or not environment.is_ready:
-        return Wait("linked Dataverse metadata and management state Ready", wait_seconds(context, None))
+        return Wait(noop("linked Dataverse metadata and management state Ready"), wait_seconds(context, None))
     if environment.ongoing_operation:
         return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None))
     try:
         me = context.cloud.dataverse(environment.instance_url).who_am_i()
     except NotReadyError:
-        return Wait("the Dataverse organisation to know the service principal", wait_seconds(context, None))
+        return Wait(noop("the Dataverse organisation to know the service principal"), wait_seconds(context, None))
     request = context.request
     proofs = (
         Proof("type", "", EnvironmentType(request.environment_type).label, environment.sku),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as noop
+
 from audit_app.actions import Action
 from provisioning_app.steps import environments, preflight
 from provisioning_app.steps.operations import still_running, wait_seconds, watch
@@ -29,7 +31,10 @@ def perform(context: Context) -> Done | Wait:
         name = context.request.security_group_name or "none requested"
         return Done((Entry(Action.SECURITY_GROUP_BOUND, (proof,), {"group": name}),))
     if context.facts.get("was_sent"):
-        raise AttemptFailedError(f"The security group is {proof.after} instead of {proof.desired}.")
+        raise AttemptFailedError(
+            noop("The security group is %(found)s instead of %(wanted)s.")
+            % {"found": proof.after, "wanted": proof.desired}
+        )
     context.before_change(proof)
     started = context.cloud.bap.patch_environment(environment.id, security_group_id=wanted)
     wait = watch(context, started, "security group")

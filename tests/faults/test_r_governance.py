@@ -76,7 +76,7 @@ def test_r21_one_setting_of_six_that_did_not_stick_repeats_only_its_step_and_is_
     repeated = run.steps.filter(attempt=2)
     assert [(record.step, record.outcome) for record in repeated] == [("baseline", StepOutcome.DONE)]
     complaint = complaints(request).get()
-    assert complaint.error_message == "Read back: sessiontimeoutinmins is 1440 instead of 120."
+    assert complaint.error_message == "Read back: sessiontimeoutinmins is 1440, not 120."
 
 
 def test_r24_an_environment_deleted_by_a_person_is_not_created_again(world):
