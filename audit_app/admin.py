@@ -14,6 +14,7 @@ from unfold.decorators import display
 from audit_app.actions import ActorType
 from audit_app.models import ProvisioningLog
 from core_app.admin import Coloured, ReadOnlyAdmin, readable
+from core_app.recorded import shown
 from core_app.text import in_words, spoken
 
 # What a list shows of an error; the entry's page shows all of it
@@ -105,7 +106,7 @@ class ProvisioningLogScreen(ReadOnlyAdmin):
 
     @display(description=_("Why it failed"))
     def failure(self, entry: ProvisioningLog) -> str:
-        return Truncator(_CALL.sub("", entry.error_message)).chars(_SHOWN_IN_LIST)
+        return Truncator(shown(_CALL.sub("", entry.error_message))).chars(_SHOWN_IN_LIST)
 
     @display(description=_("Action details"))
     def details(self, entry: ProvisioningLog) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from django.db import models
+from django.utils.translation import gettext as _
 
 from audit_app import attempts
 from audit_app.actions import Action, ActorType
@@ -24,7 +25,7 @@ class AppendOnlyQuerySet(models.QuerySet["ProvisioningLog"]):
 
 def _refuse(operation: str) -> NoReturn:
     attempts.notice("audit_app_provisioninglog", operation)
-    raise DomainError("The log is append-only: an entry is never changed or deleted. Record a new entry instead.")
+    raise DomainError(_("The log is append-only: an entry is never changed or deleted. Record a new entry instead."))
 
 
 class ProvisioningLog(models.Model):
@@ -59,6 +60,7 @@ class ProvisioningLog(models.Model):
     entry_hash = models.CharField(max_length=64)
 
     objects = AppendOnlyQuerySet.as_manager()
+    recorded: ClassVar = ("error_message",)  # sentences in English, which screens translate
 
     class Meta:
         verbose_name = "provisioning log entry"

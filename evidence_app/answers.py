@@ -20,6 +20,7 @@ from audit_app.actors import person
 from audit_app.log import record
 from core_app import tenancy
 from core_app.errors import PermissionRefused
+from core_app.recorded import as_recorded
 from core_app.transactions import transactional
 from evidence_app import spreadsheet
 from evidence_app.contents import Row
@@ -91,7 +92,7 @@ def take_out(tenant_id: UUID, name: str, period: str, form: Form, *, by: User) -
     require_patience(selection.tenant, by, OF_ANSWERS, MOST_ANSWERS_AN_HOUR)
     content = io.BytesIO()
     file = LineFile(content)
-    with snapshot():
+    with snapshot(), as_recorded():
         _write(question, selection, file if form is Form.NDJSON else None, file if form is Form.CSV else None)
     _record(selection, question, form, file, by)
     return content.getvalue()
@@ -146,8 +147,8 @@ def is_answer(name: str) -> bool:
 def _described(question: Question) -> dict[str, Any]:
     return {
         "name": question.name,
-        "question": question.text,
-        "answered_from": question.answered_from,
+        "question": str(question.text),
+        "answered_from": str(question.answered_from),
         "columns": list(question.columns),
         "as_of_now": question.is_of_now,
         "rendering": rendering_of(question),

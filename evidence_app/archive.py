@@ -18,6 +18,7 @@ from typing import Final
 import structlog
 from django.db.models import Min
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import Tenant
 from accounts_app.services import settings_of
@@ -100,7 +101,7 @@ def store_quarter(tenant: Tenant, quarter: Quarter) -> list[EvidenceCopy]:
     if not wanted:
         return []
     if not keys.store().is_here():
-        raise NotStoredError("Only the host that signs the log stores evidence.")
+        raise NotStoredError(noop("Only the host that signs the log stores evidence."))
     copies, refusals = [], []
     with tenancy.of(tenant.pk), tempfile.TemporaryDirectory(prefix="export-", dir=folder_for_packages()) as folder:
         package = _packed(tenant, quarter, Path(folder))
@@ -132,9 +133,13 @@ def _difference(copy: EvidenceCopy, store: AnchorStore) -> str:
         except AnchorError as error:
             return str(error)
         if content is None:
-            return f"{name} is gone from {store.place}."
+            return noop("%(name)s is gone from %(place)s.") % {"name": name, "place": store.place}
         digest.update(content)
-    return "" if digest.hexdigest() == copy.sha256 else f"{copy.name} in {store.place} is not what was stored."
+    return (
+        ""
+        if digest.hexdigest() == copy.sha256
+        else noop("%(name)s in %(place)s is not what was stored.") % {"name": copy.name, "place": store.place}
+    )
 
 
 def _ended_quarters(tenant: Tenant) -> Iterator[Quarter]:

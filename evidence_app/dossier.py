@@ -12,8 +12,12 @@ from typing import Any, Final
 
 from django.template.loader import render_to_string
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
-from core_app.text import in_words
+from audit_app.actions import Action
+from core_app.recorded import as_recorded
+from core_app.recorded import shown as recorded_text
+from core_app.text import spoken
 from evidence_app.contents import Row, columns
 from evidence_app.presentation import Shown, fact, shown
 from evidence_app.questions import question_named
@@ -22,6 +26,7 @@ from evidence_app.selection import Selection
 from gates_app.models import Gate
 from provisioning_app import plan
 from provisioning_app.models import Environment, StepRecord
+from requests_app.choices import State
 from requests_app.fields import COLUMNS
 from requests_app.models import EnvironmentRequest
 
@@ -50,28 +55,29 @@ class Section:
 def sections_of(request: EnvironmentRequest, selection: Selection) -> list[Section]:
     """Return all sections of a request's package, in reading order."""
     return [
-        Section("Request summary", facts=tuple(_summary(request))),
-        _answer("Why it has its zone", "why_this_zone", selection),
-        _listed("Disputes of the zone", _DISPUTES, _disputes(request), "The zone was not disputed."),
-        _listed("Approval chain", _APPROVALS, _approvals(request.gate), "Nobody has been asked to decide yet."),
-        _listed("Questions and comments", _THREAD, _thread(request), "Nothing was said."),
-        _listed("Runs", _RUNS, _runs(request), "No run has begun yet."),
-        _listed("Provisioning trail", _TRAIL, _trail(request), "Nothing has been provisioned yet."),
-        _answer("What was applied, as it was read back", "what_was_applied", selection),
-        _answer("Controls that were missing", "which_gaps_were_open", selection),
-        _answer("How long the environment was ungoverned", "how_long_were_environments_ungoverned", selection),
-        _listed("Environment now", _ENVIRONMENT, _environments(request), "There is no environment."),
-        Section("Retention and legal hold", facts=tuple(_retention(request))),
-        _answer("Legal holds", "what_is_under_legal_hold", selection),
-        _listed("Log", _LOG, _log(selection), ""),
+        Section(_("Request summary"), facts=tuple(_summary(request))),
+        _answer(_("Why it has its zone"), "why_this_zone", selection),
+        _listed(_("Disputes of the zone"), _DISPUTES, _disputes(request), _("The zone was not disputed.")),
+        _listed(_("Approval chain"), _APPROVALS, _approvals(request.gate), _("Nobody has been asked to decide yet.")),
+        _listed(_("Questions and comments"), _THREAD, _thread(request), _("Nothing was said.")),
+        _listed(_("Runs"), _RUNS, _runs(request), _("No run has begun yet.")),
+        _listed(_("Provisioning trail"), _TRAIL, _trail(request), _("Nothing has been provisioned yet.")),
+        _answer(_("What was applied, as it was read back"), "what_was_applied", selection),
+        _answer(_("Controls that were missing"), "which_gaps_were_open", selection),
+        _answer(_("How long the environment was ungoverned"), "how_long_were_environments_ungoverned", selection),
+        _listed(_("Environment now"), _ENVIRONMENT, _environments(request), _("There is no environment.")),
+        Section(_("Retention and legal hold"), facts=tuple(_retention(request))),
+        _answer(_("Legal holds"), "what_is_under_legal_hold", selection),
+        _listed(_("Log"), _LOG, _log(selection), ""),
     ]
 
 
 def dossier(request: EnvironmentRequest, selection: Selection) -> bytes:
     """Return the package's page as a file that needs no program but a browser."""
-    context = {"request_number": request.request_number, "sections": sections_of(request, selection)}
-    context["environment_name"] = request.environment_name
-    return render_to_string("evidence_app/package_file.html", context).encode()
+    with as_recorded():
+        context = {"request_number": request.request_number, "sections": sections_of(request, selection)}
+        context["environment_name"] = request.environment_name
+        return render_to_string("evidence_app/package_file.html", context).encode()
 
 
 _APPROVALS: Final = columns(
@@ -95,7 +101,7 @@ def _answer(title: str, name: str, selection: Selection) -> Section:
     """Return the answer to a question, without the columns that say which request it is about."""
     question = question_named(name)
     names = tuple(each for each in question.columns if each not in _SAID_ELSEWHERE)
-    return _listed(title, names, question.answer(selection), question.empty_means)
+    return _listed(title, names, question.answer(selection), str(question.empty_means))
 
 
 def _summary(request: EnvironmentRequest) -> Iterable[tuple[str, str]]:
@@ -103,7 +109,7 @@ def _summary(request: EnvironmentRequest) -> Iterable[tuple[str, str]]:
         if column.name not in _NOT_FOR_PEOPLE:
             field: Any = EnvironmentRequest._meta.get_field(column.name)
             value = getattr(request, f"get_{column.name}_display", lambda name=column.name: getattr(request, name))()
-            text = in_words(value) if column.name == "state" else value
+            text = spoken(State(request.state).label) if column.name == "state" else value
             yield capfirst(str(field.verbose_name)), fact(str(text) if field.is_relation and text else text)
 
 
@@ -153,13 +159,16 @@ def _approvals(gate: Gate | None) -> Iterable[Row]:
 def _decided(decision: Any) -> dict[str, Any]:
     if decision is None:
         return dict.fromkeys(columns("decided_by in_place_of decided_at comment"))
-    policy = f"the policy ({decision.policy_version})" if decision.policy_version else "the policy"
     return {
-        "decided_by": decision.decided_by.upn if decision.decided_by else policy,
+        "decided_by": decision.decided_by.upn if decision.decided_by else _policy(decision.policy_version),
         "in_place_of": decision.delegation and decision.delegation.delegator.upn,
         "decided_at": decision.decided_at,
         "comment": decision.comment,
     }
+
+
+def _policy(version: str) -> str:
+    return _("the policy (%(version)s)") % {"version": version} if version else _("the policy")
 
 
 def _runs(request: EnvironmentRequest) -> Iterable[Row]:
@@ -170,7 +179,7 @@ def _runs(request: EnvironmentRequest) -> Iterable[Row]:
             "queued_at": run.queued_at,
             "started_at": run.started_at,
             "finished_at": run.finished_at,
-            "error": run.error,
+            "error": recorded_text(run.error),
             "correlation_id": str(run.pk),
         }
 
@@ -184,7 +193,7 @@ def _trail(request: EnvironmentRequest) -> Iterable[Row]:
             "outcome": record.get_outcome_display(),
             "began_at": record.began_at,
             "ended_at": record.ended_at,
-            "error": record.error,
+            "error": recorded_text(record.error),
         }
 
 
@@ -197,14 +206,14 @@ def _environments(request: EnvironmentRequest) -> Iterable[Row]:
             "url": environment.url,
             "created_at": environment.created_at,
             "governed_at": environment.governed_at,
-            "quarantine_reason": environment.quarantine_reason,
+            "quarantine_reason": recorded_text(environment.quarantine_reason),
         }
 
 
 def _retention(request: EnvironmentRequest) -> Iterable[tuple[str, str]]:
     kept = retention_of([request])[request.pk]
-    yield "Kept", kept.in_words()
-    yield "Newest log entry", fact(kept.last_entry_at)
+    yield _("Kept"), kept.in_words()
+    yield _("Newest log entry"), fact(kept.last_entry_at)
 
 
 def _log(selection: Selection) -> Iterable[Row]:
@@ -212,9 +221,9 @@ def _log(selection: Selection) -> Iterable[Row]:
         yield {
             "number": entry.sequence,
             "at": entry.timestamp,
-            "action": in_words(entry.get_action_display()),
+            "action": spoken(Action(entry.action).label),
             "actor": entry.actor,
-            "outcome": "Succeeded" if entry.success else "Failed",
-            "why": entry.error_message,
+            "outcome": _("Succeeded") if entry.success else _("Failed"),
+            "why": recorded_text(entry.error_message),
             "entry_hash": entry.entry_hash,
         }

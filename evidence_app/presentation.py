@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
+
+from django.utils.translation import gettext as _
 
 from core_app.admin import readable
 from evidence_app.contents import Row
+from evidence_app.headings import HEADINGS
 
 _SHORT, _LONG = 30, 60  # characters
-_AS_WRITTEN: Final = {"id": "ID", "sha256": "SHA-256", "upn": "UPN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +46,7 @@ class Cell:
 
 def shown(columns: Sequence[str], rows: Iterable[Row]) -> Shown:
     """Return rows as a page shows them."""
-    return Shown([heading(name) for name in columns], [[_cell(row[name]) for name in columns] for row in rows])
-
-
-def heading(name: str) -> str:
-    """Return what stands over a column: ``keep_until`` is "Keep until (UTC)"."""
-    words = " ".join(_AS_WRITTEN.get(word, word) for word in name.split("_"))
-    is_a_time = name in ("at", "keep_until", "silent_from", "silent_until", "seen_since", "existed_since") or (
-        name.endswith("_at")
-    )
-    return f"{words[:1].upper()}{words[1:]}{' (UTC)' if is_a_time else ''}"
+    return Shown([_(HEADINGS[name]) for name in columns], [[_cell(row[name]) for name in columns] for row in rows])
 
 
 def _cell(value: Any) -> Cell:

@@ -17,6 +17,7 @@ from uuid import UUID
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db.models import Max, QuerySet
+from django.utils.translation import gettext as _
 
 from accounts_app.models import Tenant
 from audit_app import checkpoints, keys, timestamps
@@ -157,7 +158,7 @@ def proof_text(entry: ProvisioningLog) -> str:
     )
     checkpoint = signed.order_by("-signed_at").first()
     if leaf is None or checkpoint is None:
-        raise NotYetProvenError("No signed checkpoint covers this entry yet. Come back in five minutes.")
+        raise NotYetProvenError(_("No signed checkpoint covers this entry yet. Come back in five minutes."))
     told = {
         "canonical": _encoded(bytes(entry.canonical)),
         **keys_document(entry.tenant_id, checkpoint, key_of_this_host()),

@@ -13,6 +13,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
+from django.utils.translation import ngettext
+
 from accounts_app import tenant_settings
 from accounts_app.models import TenantSettings
 from audit_app.models import ChainHead
@@ -21,9 +25,8 @@ from provisioning_app.models import Environment
 from requests_app.choices import TERMINAL_STATES
 from requests_app.models import EnvironmentRequest, LegalHold
 
-NOT_ENDED: Final = "the request has not ended"
-STILL_THERE: Final = "its environment exists"
-_AFTER: Final = {NOT_ENDED: "it has ended and its environment is gone", STILL_THERE: "its environment is gone"}
+NOT_ENDED: Final = noop("the request has not ended")
+STILL_THERE: Final = noop("its environment exists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,35 @@ class Retention:
 
     def in_words(self) -> str:
         """Return it as people say it."""
-        if self.keep_until is None:
-            kept = f"for {self.years} years after {_AFTER.get(self.not_begun, 'its first log entry')}"
-        else:
-            kept = f"until {self.keep_until:%Y-%m-%d} at least ({self.years} years after its last log entry)"
-        held = f"; under legal hold for {', '.join(hold.matter for hold in self.holds)}" if self.holds else ""
-        return f"{kept}{held}"
+        until = f"{self.keep_until:%Y-%m-%d}" if self.keep_until else ""
+        kept = self._sentence() % {"years": self.years, "until": until}
+        if not self.holds:
+            return kept
+        matters = ", ".join(hold.matter for hold in self.holds)
+        return _("%(kept)s; under legal hold for %(matters)s") % {"kept": kept, "matters": matters}
+
+    def _sentence(self) -> str:
+        if self.keep_until is not None:
+            return ngettext(
+                "until %(until)s at least (%(years)s year after its last log entry)",
+                "until %(until)s at least (%(years)s years after its last log entry)",
+                self.years,
+            )
+        if self.not_begun == NOT_ENDED:
+            return ngettext(
+                "for %(years)s year after it has ended and its environment is gone",
+                "for %(years)s years after it has ended and its environment is gone",
+                self.years,
+            )
+        if self.not_begun == STILL_THERE:
+            return ngettext(
+                "for %(years)s year after its environment is gone",
+                "for %(years)s years after its environment is gone",
+                self.years,
+            )
+        return ngettext(
+            "for %(years)s year after its first log entry", "for %(years)s years after its first log entry", self.years
+        )
 
 
 def retention_of(requests: Sequence[EnvironmentRequest]) -> dict[UUID, Retention]:

@@ -18,6 +18,7 @@ from audit_app.actors import person
 from audit_app.log import record
 from core_app import clock
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.recorded import as_recorded
 from core_app.text import clean, has_content
 from core_app.transactions import transactional
 from evidence_app.models import AccessReview
@@ -44,7 +45,8 @@ def take(tenant_id: UUID, *, by: User) -> AccessReview:
     """
     tenant = locked_tenant(tenant_id)
     _require_review(by, tenant)
-    found = verify_privileges(is_production=settings.PRODUCTION).of_tenant(tenant.pk)
+    with as_recorded():
+        found = verify_privileges(is_production=settings.PRODUCTION).of_tenant(tenant.pk)
     review = AccessReview(
         tenant=tenant, taken_at=clock.now(), taken_by=by, ok=found.ok, document=found.as_json(), sha256=found.sha256
     )

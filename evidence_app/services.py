@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import Tenant, User
 from accounts_app.scope import Reach
@@ -22,6 +23,7 @@ from audit_app.log import record
 from audit_app.verify import verify_log
 from core_app import clock, tenancy
 from core_app.errors import DomainError
+from core_app.recorded import as_recorded
 from core_app.transactions import transactional
 from evidence_app import oscal, proofs, spreadsheet
 from evidence_app.answers import ANSWERS, is_answer, write_answers
@@ -44,12 +46,12 @@ MANIFEST: Final = "manifest.json"
 MOST_EXPORTS_AN_HOUR: Final = 20  # of one person and tenant: an export reads and verifies a whole quarter
 _MOST_FINDINGS = 100
 _ADVICE: Final = {
-    errno.ENOSPC: "the disk is full; free space or name a folder on another one",
-    errno.EDQUOT: "the quota of the disk is used up; free space or name a folder on another one",
-    errno.EFBIG: "a file would become larger than this system allows; raise the limit or name another folder",
-    errno.EACCES: "this account may not write there; name a folder that it may write to",
-    errno.EROFS: "the disk is read-only; name a folder on another one",
-    errno.ENOENT: "the folder around it does not exist; create it first",
+    errno.ENOSPC: noop("the disk is full; free space or name a folder on another one"),
+    errno.EDQUOT: noop("the quota of the disk is used up; free space or name a folder on another one"),
+    errno.EFBIG: noop("a file would become larger than this system allows; raise the limit or name another folder"),
+    errno.EACCES: noop("this account may not write there; name a folder that it may write to"),
+    errno.EROFS: noop("the disk is read-only; name a folder on another one"),
+    errno.ENOENT: noop("the folder around it does not exist; create it first"),
 }
 
 
@@ -183,7 +185,9 @@ def _staged(selection: Selection, folder: Path) -> Iterator[tuple[StagedFolder, 
     proofs.sign_what_is_new(selection.tenant.pk)
     proofs.have_stamped(selection.tenant, selection.entries)
     with staged(folder.absolute()) as stage:
-        yield stage, _written(stage, selection)
+        with as_recorded():
+            evidence = _written(stage, selection)
+        yield stage, evidence
 
 
 @contextmanager
@@ -193,7 +197,8 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, error.strerror or type(error).__name__)
-        raise NotExportedError(f"Nothing was exported to {folder}: {advice}.", advice) from error
+        said = _("Nothing was exported to %(folder)s: %(advice)s.") % {"folder": folder, "advice": _(advice)}
+        raise NotExportedError(said, advice) from error
 
 
 def _written(stage: StagedFolder, selection: Selection) -> Evidence:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop as noop
+
 from datetime import timedelta
 from typing import Final
 
@@ -19,7 +21,7 @@ from requests_app.models import EnvironmentRequest
 from requests_app.services.rows import tell
 
 RETRY_AFTER = timedelta(minutes=5)
-GONE: Final = "The environment does not exist any more; the control was never applied."
+GONE: Final = noop("The environment does not exist any more; the control was never applied.")
 
 
 def open_gap(request: EnvironmentRequest, run: ProvisioningRun, step: plan.Step, reason: str) -> Gap:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from core_app import database_clock
+from core_app.recorded import shown
 from core_app.text import lasted
 from provisioning_app import gaps, plan
 from provisioning_app.choices import LIVE_STATUSES, RunStatus, StepOutcome
@@ -186,18 +187,18 @@ def _note(standing: Standing, run: ProvisioningRun, record: StepRecord, gap: Gap
     if standing == Standing.WAITING:
         return _waits(run, now)
     if standing == Standing.AGAIN:
-        return _("%(why)s The next attempt is %(when)s.") % {"why": record.error, "when": _in(run.next_at - now)}
+        return _("%(why)s The next attempt is %(when)s.") % {"why": shown(record.error), "when": _in(run.next_at - now)}
     if standing in (Standing.GAP, Standing.NEVER):
-        return gap.reason if gap is not None else record.error
+        return shown(gap.reason if gap is not None else record.error)
     if standing == Standing.DONE and record.outcome == StepOutcome.SKIPPED:
         return _("applied later; the gap is closed")
     if standing == Standing.UNKNOWN:
         return _("begun; whoever goes on finds out what came of it")
-    return record.error
+    return shown(record.error)
 
 
 def _waits(run: ProvisioningRun, now: datetime) -> str:
-    what = run.waiting_for or _("its turn")
+    what = shown(run.waiting_for) or _("its turn")
     return _("for %(what)s; looks again %(when)s") % {"what": what, "when": _in(run.next_at - now)}
 
 

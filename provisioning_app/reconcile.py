@@ -145,7 +145,7 @@ def _vanished(row: Environment) -> Difference:
     return Difference(
         FindingKind.ENVIRONMENT_VANISHED,
         row.environment_id,
-        f"{row} does not exist any more, and was not deleted by us.",
+        noop("%(environment)s does not exist any more, and was not deleted by us.") % {"environment": row},
         environment_id=row.environment_id,
         run_id=runs.order_by("-attempt").values_list("pk", flat=True).first(),
         request_id=row.request_id,

@@ -22,6 +22,7 @@ from unfold.admin import TabularInline
 
 from core_app.admin.actions import ActingAdmin
 from core_app.admin.readable import readable
+from core_app.recorded import shown
 
 _SHOWN_OF_A_CHANGE = 500  # characters
 _OPERATORS = frozenset({"exact", "isnull", "in", "gt", "gte", "lt", "lte"})
@@ -149,7 +150,7 @@ class ReadOnlyAdmin(GovernedAdmin):
         return sorted(names, key=lambda name: name == self.opts.pk.name)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:
-        """Return the fieldsets, with stored JSON as tables."""
+        """Return the fieldsets, with stored JSON as tables and recorded sentences in the language at work."""
         return [
             (title, {**options, "fields": [self._readable.get(name, name) for name in options["fields"]]})
             for title, options in super().get_fieldsets(request, obj)
@@ -160,10 +161,19 @@ class ReadOnlyAdmin(GovernedAdmin):
         columns = (field.name for field in self.opts.concrete_fields)
         return (*super().get_readonly_fields(request, obj), *columns, *self._readable.values())
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return the columns, with recorded sentences in the language at work."""
+        return [self._sentences.get(name, name) for name in super().get_list_display(request)]
+
     @cached_property
     def _readable(self) -> dict[str, Callable[[Model], str]]:
         stored = [field for field in self.opts.concrete_fields if isinstance(field, JSONField)]
-        return {field.name: _table(field) for field in stored}
+        return {field.name: _table(field) for field in stored} | self._sentences
+
+    @cached_property
+    def _sentences(self) -> dict[str, Callable[[Model], str]]:
+        names = getattr(self.model, "recorded", ())
+        return {name: _sentence(self.opts.get_field(name)) for name in names}
 
 
 class ReadOnlyInline(TabularInline):
@@ -243,6 +253,12 @@ def _plain_text(field: ForeignKey[Any, Any]) -> Callable[[Model], str]:
 
 def _table(field: Any) -> Callable[[Model], str]:
     return _shown(field, lambda row: readable(getattr(row, field.name)))
+
+
+def _sentence(field: Any) -> Callable[[Model], str]:
+    sentence = _shown(field, lambda row: shown(getattr(row, field.name)) or "-")
+    sentence.admin_order_field = field.name  # type: ignore[attr-defined]
+    return sentence
 
 
 def _shown(field: Any, text: Callable[[Model], str]) -> Callable[[Model], str]:

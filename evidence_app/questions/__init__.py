@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from core_app.errors import DomainError
 from evidence_app.questions import of_access, of_provisioning, of_records, of_requests
 from evidence_app.questions.question import Question
@@ -28,4 +30,4 @@ def question_named(name: str) -> Question:
         if question.name == name:
             return question
     known = ", ".join(question.name for question in QUESTIONS)
-    raise DomainError(f"{name} is no question; ask one of {known}.")
+    raise DomainError(_("%(name)s is no question; ask one of %(known)s.") % {"name": name, "known": known})

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts_app.models import User
 from accounts_app.privileges import verify_privileges
@@ -15,6 +17,7 @@ from accounts_app.scope import Reach, scopes_of
 from accounts_app.tenant_settings import title
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
+from core_app.recorded import shown
 from evidence_app.contents import Row, columns
 from evidence_app.questions.question import Question, entries_of
 from evidence_app.selection import Selection
@@ -39,22 +42,24 @@ def _can_a_record_be_changed(selection: Selection) -> Iterator[Row]:
     for cell in found.cells:
         if cell.table == _LOG:
             held = [verb for verb in cell.effective if verb in _FORBIDDEN]
-            yield _control("permission", cell.role, "neither change nor delete", ", ".join(held) or "neither", not held)
+            yield _control(
+                _("permission"), cell.role, _("neither change nor delete"), ", ".join(held) or _("neither"), not held
+            )
     for each in found.triggers:
         if each.append_only:
             missing = set(each.expected) - set(each.effective)
             yield _control(
-                "triggers", each.table, ", ".join(each.expected), ", ".join(each.effective) or "none", not missing
+                _("triggers"), each.table, ", ".join(each.expected), ", ".join(each.effective) or _("none"), not missing
             )
     for right in found.database_rights:
         excess = set(right.effective) - set(right.expected)
         who = f"{right.role} ({right.standing})" if right.standing else right.role
-        name = f"{who} on {right.table}"
-        yield _control("database role", name, ", ".join(right.expected), ", ".join(right.effective), not excess)
+        name = _("%(who)s on %(table)s") % {"who": who, "table": right.table}
+        yield _control(_("database role"), name, ", ".join(right.expected), ", ".join(right.effective), not excess)
     for note in found.notes:
-        yield _control("to be known", note.text, "", "", None)
+        yield _control(_("to be known"), shown(note.text), "", "", None)
     for finding in found.findings:
-        yield _control("finding", f"{finding.kind}: {finding.subject}", "", finding.detail, False)
+        yield _control(_("finding"), f"{finding.kind}: {finding.subject}", "", shown(finding.detail), False)
 
 
 def _control(kind: str, what: str, expected: str, found: str, ok: bool | None) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def _who_can_export(selection: Selection) -> Iterator[Row]:
 
 def _of_tenant(reach: Reach, selection: Selection) -> str:
     if selection.tenant.pk in reach.tenants:
-        return "the whole tenant"
+        return _("the whole tenant")
     units = selection.tenant.business_units.filter(reach.of_units()).order_by("path").values_list("name", flat=True)
     return ", ".join(units)
 
@@ -88,7 +93,7 @@ def _who_rotated_what(selection: Selection) -> Iterator[Row]:
         said: dict[str, Any] = row["details"]
         yield {
             **row,
-            "credential": said.get("purpose", "the log's signing key"),
+            "credential": said.get("purpose", _("the log's signing key")),
             "kind": said.get("kind", "Ed25519 key"),
             "asked_by": said.get("requested_by", row["by"]),
             "expires_on": said.get("expires_on"),
@@ -133,10 +138,13 @@ def _what_was_exported(selection: Selection) -> Iterator[Row]:
 QUESTIONS: Final = (
     Question(
         "can_a_record_be_changed",
-        "Can a record of the log be changed or deleted, and by whom?",
-        "The controls as they stand in the database now: permissions of each role, triggers on each append-only table, "
-        "rights of each database role (on PostgreSQL), and every difference. Whoever owns the database can get round "
-        "them; what they change is then found by the signatures and anchors outside it.",
+        gettext_lazy("Can a record of the log be changed or deleted, and by whom?"),
+        gettext_lazy(
+            "The controls as they stand in the database now: permissions of each role, triggers on "
+            "each append-only table, rights of each database role (on PostgreSQL), and every "
+            "difference. Whoever owns the database can get round them; what they change is then "
+            "found by the signatures and anchors outside it."
+        ),
         columns("kind what expected found as_expected"),
         _can_a_record_be_changed,
         is_of_now=True,
@@ -144,9 +152,11 @@ QUESTIONS: Final = (
     ),
     Question(
         "who_can_export",
-        "Who can take evidence out, and who did?",
-        "Everybody who holds the role ELM Auditor for the tenant or one of its units now, with the exports of theirs "
-        "in the period; and who exported then and may not any more.",
+        gettext_lazy("Who can take evidence out, and who did?"),
+        gettext_lazy(
+            "Everybody who holds the role ELM Auditor for the tenant or one of its units now, with "
+            "the exports of theirs in the period; and who exported then and may not any more."
+        ),
         columns("person name of may_now exports_in_the_period"),
         _who_can_export,
         is_of_now=True,
@@ -154,26 +164,33 @@ QUESTIONS: Final = (
     ),
     Question(
         "what_was_exported",
-        "What was taken out or stored, by whom, and how is it recognised?",
-        "Every export, download and stored package of the period, from the log, with the SHA-256 by which a file that "
-        "somebody shows can be recognised (of a package, its manifest's).",
+        gettext_lazy("What was taken out or stored, by whom, and how is it recognised?"),
+        gettext_lazy(
+            "Every export, download and stored package of the period, from the log, with the SHA-256 "
+            "by which a file that somebody shows can be recognised (of a package, its manifest's)."
+        ),
         columns("at action by of scope place succeeded why sha256 entry"),
         _what_was_exported,
         needs_whole_tenant=True,
     ),
     Question(
         "who_rotated_what",
-        "Who rotated which credential, and when?",
-        "Rotations of the service principals' secrets and certificates, and of the log's signing key, from the log.",
+        gettext_lazy("Who rotated which credential, and when?"),
+        gettext_lazy(
+            "Rotations of the service principals' secrets and certificates, and of the log's signing key, from the log."
+        ),
         columns("at action credential kind asked_by by succeeded why expires_on revoked correlation_id entry"),
         _who_rotated_what,
         needs_whole_tenant=True,
     ),
     Question(
         "who_changed_the_settings",
-        "Who changed settings or who gets which role, and who agreed?",
-        "Proposals, confirmations and refusals of the tenant's settings and of the roles that Entra groups give, each "
-        "proposed by one person and confirmed by another; and roles that were given or taken away. From the log.",
+        gettext_lazy("Who changed settings or who gets which role, and who agreed?"),
+        gettext_lazy(
+            "Proposals, confirmations and refusals of the tenant's settings and of the roles that "
+            "Entra groups give, each proposed by one person and confirmed by another; and roles that "
+            "were given or taken away. From the log."
+        ),
         columns("at action by what why entry"),
         _who_changed_the_settings,
         needs_whole_tenant=True,

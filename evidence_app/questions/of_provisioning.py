@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import F
+from django.utils.translation import gettext_lazy
 
 from accounts_app.models import TenantIdentity
 from audit_app.actions import ActorType
+from core_app.recorded import shown
 from evidence_app.contents import Row, chunked, columns
 from evidence_app.questions.question import Question, row_of
 from evidence_app.selection import Selection
@@ -47,6 +49,7 @@ def _which_gaps(selection: Selection) -> Iterator[Row]:
             **row,
             "request": row["request_number"],
             "control": plan.label(versions[row["run_id"]], row["step"]),
+            "reason": shown(row["reason"]),
             "owner": row["owned_by"],
             "is_open": _closed_by(end, row["closed_at"]) is None,
             "seconds_open": round(((_closed_by(end, row["closed_at"]) or end) - row["opened_at"]).total_seconds()),
@@ -75,7 +78,7 @@ def _environments_without_request(selection: Selection) -> Iterator[Row]:
             "environment_id": environment.environment_id,
             "seen_since": environment.created_at,
             "status": environment.get_status_display(),
-            "why": environment.quarantine_reason,
+            "why": shown(environment.quarantine_reason),
         }
 
 
@@ -99,45 +102,55 @@ def _how_long_ungoverned(selection: Selection) -> Iterator[Row]:
 QUESTIONS: Final = (
     Question(
         "what_was_applied",
-        "What was applied to each environment, and when?",
-        "One row for each setting that a step read back at Microsoft after it had set it: before, desired, found. "
-        "From the records of the runs.",
+        gettext_lazy("What was applied to each environment, and when?"),
+        gettext_lazy(
+            "One row for each setting that a step read back at Microsoft after it had set it: "
+            "before, desired, found. From the records of the runs."
+        ),
         columns("at request step setting before desired found as_desired environment_id correlation_id"),
         _what_was_applied,
     ),
     Question(
         "which_gaps_were_open",
-        "Which controls were missing, and for how long?",
-        "One row for each gap that was open at any time of the period, with the seconds that it was open; one that is "
-        "open still is counted to the end of the period, or to now.",
+        gettext_lazy("Which controls were missing, and for how long?"),
+        gettext_lazy(
+            "One row for each gap that was open at any time of the period, with the seconds that it "
+            "was open; one that is open still is counted to the end of the period, or to now."
+        ),
         columns("opened_at request control reason owner closed_at is_open seconds_open"),
         _which_gaps,
-        empty_means="No control was missing in the period, as far as you may see.",
+        empty_means=gettext_lazy("No control was missing in the period, as far as you may see."),
     ),
     Question(
         "how_long_were_environments_ungoverned",
-        "How long did an environment exist before each of its controls was proved?",
-        "One row for each control of each environment that came to exist in the period, from the clocks that stop when "
-        "a control is first read back.",
+        gettext_lazy("How long did an environment exist before each of its controls was proved?"),
+        gettext_lazy(
+            "One row for each control of each environment that came to exist in the period, from the "
+            "clocks that stop when a control is first read back."
+        ),
         columns("existed_since request environment control proved_at seconds"),
         _how_long_ungoverned,
     ),
     Question(
         "which_environments_have_no_request",
-        "Which environments exist that nobody has asked for?",
-        "The register as it stands now: environments that our service principal made, or that carry our mark, without "
-        "a request. They are quarantined.",
+        gettext_lazy("Which environments exist that nobody has asked for?"),
+        gettext_lazy(
+            "The register as it stands now: environments that our service principal made, or that "
+            "carry our mark, without a request. They are quarantined."
+        ),
         columns("seen_since environment environment_id status why"),
         _environments_without_request,
         is_of_now=True,
         needs_whole_tenant=True,
-        empty_means="Every environment in the register has a request.",
+        empty_means=gettext_lazy("Every environment in the register has a request."),
     ),
     Question(
         "what_did_the_principal_do",
-        "What did the service principal do?",
-        "Every entry of the log whose actor is a service principal. The correlation id is the run's, and is sent to "
-        "Microsoft as the client request id.",
+        gettext_lazy("What did the service principal do?"),
+        gettext_lazy(
+            "Every entry of the log whose actor is a service principal. The correlation id is the "
+            "run's, and is sent to Microsoft as the client request id."
+        ),
         columns("at action about succeeded why principal client_id correlation_id entry"),
         _what_did_the_principal_do,
     ),

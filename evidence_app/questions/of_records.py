@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from django.utils.translation import gettext_lazy
+
 from audit_app.models import Checkpoint
+from core_app.recorded import shown
 from evidence_app.contents import Row, chunked, columns
 from evidence_app.questions.question import Question
 from evidence_app.selection import Selection
@@ -17,7 +20,8 @@ _SILENT_AFTER: Final = timedelta(minutes=15)
 
 def _how_long_are_records_kept(selection: Selection) -> Iterator[Row]:
     for row in retention(selection):
-        yield {**row, "request": row["request_number"], "state": row["state_name"]}
+        why_not = shown(row["not_begun"])
+        yield {**row, "request": row["request_number"], "state": row["state_name"], "not_begun": why_not}
 
 
 def _what_is_held(selection: Selection) -> Iterator[Row]:
@@ -42,29 +46,36 @@ def _was_the_log_signed_throughout(selection: Selection) -> Iterator[Row]:
 QUESTIONS: Final = (
     Question(
         "how_long_are_records_kept",
-        "How long are the records of each request kept?",
-        "The requests of the period with the years that the tenant's settings say for their zone, counted from the "
-        "newest log entry once the request has ended and its environment is gone. This release deletes no record.",
+        gettext_lazy("How long are the records of each request kept?"),
+        gettext_lazy(
+            "The requests of the period with the years that the tenant's settings say for their "
+            "zone, counted from the newest log entry once the request has ended and its environment "
+            "is gone. This release deletes no record."
+        ),
         columns("request zone state years last_entry_at keep_until not_begun held_for"),
         _how_long_are_records_kept,
         is_of_now=True,
     ),
     Question(
         "what_is_under_legal_hold",
-        "What is, or was, under legal hold?",
-        "Every legal hold that was in force at any time of the period, who placed and who released it, and why.",
+        gettext_lazy("What is, or was, under legal hold?"),
+        gettext_lazy(
+            "Every legal hold that was in force at any time of the period, who placed and who released it, and why."
+        ),
         columns("request matter reason placed_by placed_at released_by released_at release_reason"),
         _what_is_held,
-        empty_means="Nothing was under legal hold in the period, as far as you may see.",
+        empty_means=gettext_lazy("Nothing was under legal hold in the period, as far as you may see."),
     ),
     Question(
         "was_the_log_signed_throughout",
-        "Was the log signed without a break?",
-        "Spans of the period in which no checkpoint was signed for more than a quarter of an hour; it is signed at "
-        "least every five minutes.",
+        gettext_lazy("Was the log signed without a break?"),
+        gettext_lazy(
+            "Spans of the period in which no checkpoint was signed for more than a quarter of an "
+            "hour; it is signed at least every five minutes."
+        ),
         columns("silent_from silent_until minutes"),
         _was_the_log_signed_throughout,
         needs_whole_tenant=True,
-        empty_means="The log was signed at least every quarter of an hour, from the first signature on.",
+        empty_means=gettext_lazy("The log was signed at least every quarter of an hour, from the first signature on."),
     ),
 )

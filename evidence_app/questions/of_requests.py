@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from django.db.models import OuterRef, Q, Subquery
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_noop as noop
 
 from audit_app.actions import Action
+from core_app.recorded import shown
 from evidence_app.contents import Row, chunked, columns
 from evidence_app.questions.question import Question, entries_of, row_of
 from evidence_app.selection import Selection
@@ -24,7 +28,7 @@ _REFUSALS: Final = (
     Action.SETTINGS_REJECTED,
     Action.SIGN_IN_REFUSED,
 )
-_BY_POLICY: Final = "the policy"
+_BY_POLICY: Final = noop("the policy")
 
 
 def _who_approved(selection: Selection) -> Iterator[Row]:
@@ -44,7 +48,7 @@ def _who_approved(selection: Selection) -> Iterator[Row]:
             "asked_by": asked.get("requester__upn"),
             "stage": row["stage_number"],
             "outcome": row["outcome_name"],
-            "decided_by": row["decided_by_upn"] or _BY_POLICY,
+            "decided_by": row["decided_by_upn"] or _(_BY_POLICY),
             "in_place_of": row["in_place_of_upn"],
         }
 
@@ -58,10 +62,15 @@ def _why_this_zone(selection: Selection) -> Iterator[Row]:
             **row,
             "request": row["about"],
             "zone": said.get("zone"),
-            "because": " ".join(said.get("reasons", ())) or said.get("rationale", "No rule asks for more than Zone 1."),
+            "because": _because(said),
             "flags": ", ".join(said.get("flags", ())),
             **today.get(row["about"], {}),
         }
+
+
+def _because(said: dict[str, Any]) -> str:
+    reasons = " ".join(map(shown, said.get("reasons", ())))
+    return reasons or said.get("rationale") or _("No rule asks for more than Zone 1.")
 
 
 def _zones_today(selection: Selection) -> dict[str, dict[str, Any]]:
@@ -91,7 +100,7 @@ def _were_duties_kept_apart(selection: Selection) -> Iterator[Row]:
     rows = rows.filter(selection.during("closed_at")).annotate(asked_by=Subquery(about.values("requester__upn")[:1]))
     for gate in chunked(rows.order_by("closed_at", "id").prefetch_related(*_PEOPLE)):
         parties = list(gate.parties.all())
-        deciders = [each.decided_by.upn if each.decided_by else _BY_POLICY for each in gate.decisions.all()]
+        deciders = [each.decided_by.upn if each.decided_by else _(_BY_POLICY) for each in gate.decisions.all()]
         people = [party.person_key for party in parties]
         yield {
             "request": gate.subject,
@@ -111,33 +120,43 @@ _PEOPLE: Final = ("parties", "decisions__decided_by")
 QUESTIONS: Final = (
     Question(
         "who_approved",
-        "Who approved or rejected each request, in which role, and when?",
-        "One row for each decision of the period, from the decisions that the gates keep; a decision without a person "
-        "is the policy's, which approves Zone 1 when nobody has objected.",
+        gettext_lazy("Who approved or rejected each request, in which role, and when?"),
+        gettext_lazy(
+            "One row for each decision of the period, from the decisions that the gates keep; a "
+            "decision without a person is the policy's, which approves Zone 1 when nobody has "
+            "objected."
+        ),
         columns("decided_at request zone stage role outcome decided_by in_place_of comment asked_by environment"),
         _who_approved,
     ),
     Question(
         "why_this_zone",
-        "Why does a request have its zone?",
-        "One row for each classification of the period, from the log, with the reasons that were recorded; beside it "
-        "what today's rules make of the request's answers.",
+        gettext_lazy("Why does a request have its zone?"),
+        gettext_lazy(
+            "One row for each classification of the period, from the log, with the reasons that were "
+            "recorded; beside it what today's rules make of the request's answers."
+        ),
         columns("at request zone because flags rules by same_rules_today zone_by_rules_today entry"),
         _why_this_zone,
     ),
     Question(
         "what_was_refused",
-        "What was refused, to whom, and why?",
-        "Rejections by approvers, and attempts that the system refused: decisions by who may not decide, settings, "
-        "sign-ins, exports. From the log.",
+        gettext_lazy("What was refused, to whom, and why?"),
+        gettext_lazy(
+            "Rejections by approvers, and attempts that the system refused: decisions by who may not "
+            "decide, settings, sign-ins, exports. From the log."
+        ),
         columns("at action about by why entry"),
         _what_was_refused,
     ),
     Question(
         "were_duties_kept_apart",
-        "Did anybody decide on a request of their own, or twice on the same one?",
-        "One row for each gate that closed in the period: the people who asked, edited, decided or lent their role, "
-        "and whether each of them had one part only. The database holds that, too.",
+        gettext_lazy("Did anybody decide on a request of their own, or twice on the same one?"),
+        gettext_lazy(
+            "One row for each gate that closed in the period: the people who asked, edited, decided "
+            "or lent their role, and whether each of them had one part only. The database holds "
+            "that, too."
+        ),
         columns("closed_at request asked_by decided_by deciders people parts kept_apart"),
         _were_duties_kept_apart,
     ),

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+
+from django.utils.translation import gettext_lazy
 
 from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
+from core_app.recorded import shown
 from evidence_app.contents import Row, chunked
 from evidence_app.selection import Selection
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+_NOTHING: Final = gettext_lazy("Nothing of this kind happened in the period, as far as you may see.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +36,13 @@ class Question:
     """
 
     name: str
-    text: str
-    answered_from: str
+    text: _StrPromise
+    answered_from: _StrPromise
     columns: tuple[str, ...]
     rows: Callable[[Selection], Iterable[Row]]
     is_of_now: bool = False
     needs_whole_tenant: bool = False
-    empty_means: str = "Nothing of this kind happened in the period, as far as you may see."
+    empty_means: _StrPromise = _NOTHING
 
     def answer(self, selection: Selection) -> Iterator[Row]:
         """Yield the answer, each row with exactly the question's columns."""
@@ -53,11 +61,11 @@ def row_of(entry: ProvisioningLog) -> dict[str, Any]:
     """Return an entry under the names that answers use; ``entry`` says where in the log it stands."""
     return {
         "at": entry.timestamp,
-        "action": entry.get_action_display(),
+        "action": Action(entry.action).label,
         "about": entry.subject,
         "by": entry.actor,
         "succeeded": entry.success,
-        "why": entry.error_message,
+        "why": shown(entry.error_message),
         "correlation_id": entry.correlation_id,
         "details": entry.action_details,
         "entry": f"{entry.chain}#{entry.sequence}",

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from accounts_app.models import Tenant
 from core_app import database_clock
 from core_app.live import BACKGROUND, live
+from core_app.recorded import shown
 from core_app.text import lasted
 from provisioning_app import operations, plan
 from provisioning_app.admin.links import list_of
@@ -125,7 +126,7 @@ def _live_runs(runs: Any, now: datetime) -> Iterator[LiveRun]:
     for run in runs:
         is_leased = run.lease_until is not None and run.lease_until > now
         is_parked = not plan.knows(run.plan_version, run.step)
-        does = plan.needed_for(run.plan_version, run.step) if is_parked else run.waiting_for
+        does = plan.needed_for(run.plan_version, run.step) if is_parked else shown(run.waiting_for)
         yield LiveRun(
             run,
             plan.label(run.plan_version, run.step),

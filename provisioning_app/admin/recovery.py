@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts_app.models import User
+from core_app.recorded import shown
 from provisioning_app import plan
 from provisioning_app.choices import LIVE_ROLLBACKS, EnvironmentStatus, FindingKind, RemoteState, RunStatus
 from provisioning_app.matrix import Choice, environment_of, options, point_of
@@ -107,7 +108,7 @@ def _of_environment(row: Environment | None, user: User) -> Iterator[Way]:
 
 def _notes(request: EnvironmentRequest, run: ProvisioningRun, row: Environment | None) -> Iterator[str]:
     if row is not None and row.status == EnvironmentStatus.QUARANTINED:
-        yield _("The environment is quarantined: %(reason)s") % {"reason": row.quarantine_reason}
+        yield _("The environment is quarantined: %(reason)s") % {"reason": shown(row.quarantine_reason)}
     if request.rollbacks.filter(status__in=LIVE_ROLLBACKS).exists():
         yield _("The environment is being deleted; wait until that has ended.")
     if run.watch_at is not None:

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 from unfold.decorators import display
 
 from core_app.admin import Coloured, ReadOnlyAdmin, ReadOnlyInline
+from core_app.recorded import shown
 from provisioning_app import plan
 from provisioning_app.admin.links import link_to
 from provisioning_app.choices import StepOutcome
@@ -65,7 +66,7 @@ def proved(record: StepRecord | RotationRecord) -> str:
 def found(record: StepRecord) -> str:
     """Return what the attempt came to; the settings themselves stand with the steps above and on the attempt's page."""
     settings = len(record.proof)
-    return record.error or (ngettext("%d setting", "%d settings", settings) % settings if settings else "-")
+    return shown(record.error) or (ngettext("%d setting", "%d settings", settings) % settings if settings else "-")
 
 
 class StepInline(ReadOnlyInline):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 
@@ -20,6 +22,7 @@ class CircuitBreaker(models.Model):
     opened_at = models.DateTimeField(null=True, blank=True, help_text="Since when it does not answer well.")
     opened_until = models.DateTimeField(null=True, blank=True, help_text="Then one run tries; empty when closed.")
     reason = models.TextField(blank=True)
+    recorded: ClassVar = ("reason",)  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["tenant", "service"]

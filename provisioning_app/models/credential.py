@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 from django.db import models
 from django.db.models import Q
@@ -52,6 +52,7 @@ class RotationRecord(models.Model):
     next_at = models.DateTimeField(help_text="When it is due; while a worker has it, when another may take it over.")
     token = models.PositiveBigIntegerField(default=0, help_text="Fencing token; it only grows.")
     history = HistoricalRecords(excluded_fields=["next_at", "token"])
+    recorded: ClassVar = ("error",)  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["-started_at"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
@@ -36,6 +38,7 @@ class Environment(models.Model):
         null=True, blank=True, help_text="When its operations were last compared with our runs."
     )
     history = HistoricalRecords(excluded_fields=["operations_read_at"])
+    recorded: ClassVar = ("quarantine_reason",)  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["-created_at"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
@@ -29,6 +31,7 @@ class ReconciliationFinding(models.Model):
     last_seen_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
     history = HistoricalRecords(excluded_fields=["last_seen_at"])
+    recorded: ClassVar = ("detail",)  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["-found_at"]

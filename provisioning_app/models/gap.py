@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
@@ -23,6 +25,7 @@ class Gap(models.Model):
     attempts = models.PositiveIntegerField(default=0, help_text="How often the sweep has retried it.")
     next_at = models.DateTimeField()
     history = HistoricalRecords()
+    recorded: ClassVar = ("reason",)  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["-opened_at"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
@@ -30,6 +32,7 @@ class PrivilegeReview(models.Model):
     signed_by = models.ForeignKey("accounts_app.User", models.PROTECT, null=True, blank=True, related_name="+")
     signed_at = models.DateTimeField(null=True, blank=True)
     history = HistoricalRecords()
+    recorded: ClassVar = ("error",)  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["-started_at"]
@@ -75,6 +78,7 @@ class PrivilegeFinding(models.Model):
     disposed_by = models.ForeignKey("accounts_app.User", models.PROTECT, null=True, blank=True, related_name="+")
     disposed_at = models.DateTimeField(null=True, blank=True)
     history = HistoricalRecords()
+    recorded: ClassVar = ("expected", "observed")  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["review", "kind", "subject"]

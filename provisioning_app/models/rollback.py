@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
@@ -29,6 +31,7 @@ class Rollback(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
     history = HistoricalRecords(excluded_fields=["next_at"])
+    recorded: ClassVar = ("error",)  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["-initiated_at"]

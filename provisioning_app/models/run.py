@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from simple_history.models import HistoricalRecords
@@ -54,6 +56,7 @@ class ProvisioningRun(models.Model):
         null=True, blank=True, help_text="When to look again whether the environment appeared after all."
     )
     history = HistoricalRecords(excluded_fields=["lease_token", "lease_until", "lease_owner", "next_at", "watch_at"])
+    recorded: ClassVar = ("error", "waiting_for")  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["-queued_at"]
@@ -110,6 +113,7 @@ class StepRecord(models.Model):
     proof = models.JSONField(default=list, blank=True, help_text="Per setting: before, desired, after, as read back.")
     error = models.TextField(blank=True)
     history = HistoricalRecords(excluded_fields=["lease_token"])
+    recorded: ClassVar = ("error",)  # sentences in English, which screens translate
 
     class Meta:
         ordering = ["run", "began_at", "id"]

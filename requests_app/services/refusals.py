@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from core_app.recorded import recorded
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,4 +43,4 @@ def refusals_recorded(request_id: UUID, by: User, outcome: str, **details: Any) 
 def _record(request_id: UUID, by: User, details: dict[str, Any], refused: PermissionRefused) -> None:
     request = locked(request_id)
     details["stage_state"] = request.get_state_display()
-    record(Action.DECISION_REFUSED, on=request, by=person(by), details=details, error=str(refused), success=False)
+    record(Action.DECISION_REFUSED, on=request, by=person(by), details=details, error=recorded(refused), success=False)
