@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import User
 from core_app import clock
 from core_app.errors import AlteredContentError, DomainError, StaleContentError
+from core_app.recorded import told
 from core_app.text import clean, has_content
 from gates_app.deciders import delegation_used, require_eligible
 from gates_app.levels import GateStatus, Level, Outcome, Part, StageStatus
@@ -140,11 +142,13 @@ def _require_unaltered(gate: Gate, stored_hash: str) -> None:
     """Refuse what was changed after the gate was opened: nothing that a verb allows changes it meanwhile."""
     if stored_hash != gate.content_hash:
         raise AlteredContentError(
-            _(
-                "%(subject)s is not stored as it was given to those who decide: it was changed behind the program. "
-                "No decision on it is taken. Tell your Governance Lead; its requester withdraws it and asks anew."
+            told(
+                noop(
+                    "%(subject)s is not stored as it was given to those who decide: it was changed behind the program. "
+                    "No decision on it is taken. Tell your Governance Lead; its requester withdraws it and asks anew."
+                ),
+                subject=gate.subject,
             )
-            % {"subject": gate.subject}
         )
 
 

@@ -12,6 +12,7 @@ from audit_app.actions import Action
 from audit_app.actors import Actor
 from audit_app.log import record
 from core_app.errors import AlteredContentError
+from core_app.recorded import recorded
 from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from requests_app.services.rows import locked, tell
@@ -29,7 +30,7 @@ def raise_alarm(request_id: UUID, by: Actor, outcome: str, altered: AlteredConte
     """
     request = locked(request_id)
     details = {"outcome": outcome, "altered": True}
-    record(Action.DECISION_REFUSED, on=request, by=by, details=details, error=str(altered), success=False)
+    record(Action.DECISION_REFUSED, on=request, by=by, details=details, error=recorded(altered), success=False)
     told = [*holders(Role.GOVERNANCE_LEAD, request.business_unit), *holders(Role.OPERATOR, request.business_unit)]
     kind = gettext_lazy("changed behind the program")
     tell(Event.FINDING_OPENED, request, told, once="altered", kind=kind, detail=altered)
