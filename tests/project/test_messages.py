@@ -146,7 +146,8 @@ def test_a_recorded_sentence_is_found_again_with_its_values(other_language: str)
     assert shown(sentence) == sentence  # English has no catalogue
     with translation.override(other_language):
         assert shown(sentence) == (
-            "⟦PollTimeout: ⟦Create⟧ did not finish in time; it was waiting for ⟦the new environment to become readable⟧.⟧"
+            "⟦PollTimeout: ⟦Create⟧ did not finish in time; "
+            "it was waiting for ⟦the new environment to become readable⟧.⟧"
         )
         assert shown("Typed by a person.") == "Typed by a person."
         assert shown("") == ""
