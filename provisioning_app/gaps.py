@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_noop as noop
-
 from datetime import timedelta
 from typing import Final
+
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.roles import Role
 from accounts_app.services import holders

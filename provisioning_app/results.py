@@ -5,11 +5,11 @@ Every function answers whether the run can go on at once.
 
 from __future__ import annotations
 
-from django.utils.translation import gettext_noop as noop
-
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import TenantIdentity
 from accounts_app.roles import Role

@@ -7,8 +7,6 @@ from typing import Final
 
 from django.utils.translation import gettext_noop as noop
 
-from django.utils.translation import gettext_noop as noop
-
 from gates_app.levels import GateStatus
 from requests_app.choices import Zone
 from requests_app.models import EnvironmentRequest, ZoneDispute

@@ -29,8 +29,10 @@ def perform(context: Context) -> Done | Wait:
     except NotFoundError:
         return _look_again(context, noop("the new environment to become readable"))
     if context.tag not in environment.description:
-        raise StepFailedError(noop("Environment %(environment)s does not carry this request's tag; it is not ours.")
-            % {"environment": environment.id})
+        raise StepFailedError(
+            noop("Environment %(environment)s does not carry this request's tag; it is not ours.")
+            % {"environment": environment.id}
+        )
     proof = Proof("tag", "", context.tag, context.tag)
     if environment.domain_name:  # Microsoft does not report it of every environment
         proof = Proof("domain name", "", context.run.domain_name, environment.domain_name)

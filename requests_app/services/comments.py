@@ -16,7 +16,6 @@ from audit_app.log import record
 from core_app import clock
 from core_app.errors import DomainError, InvalidInputError
 from core_app.ids import new_id
-from core_app.recorded import recorded
 from core_app.text import clean, has_content, unstorable_reason
 from core_app.transactions import transactional
 from gates_app import services as gates

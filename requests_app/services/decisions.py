@@ -19,7 +19,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.doorbell import ring
 from core_app.errors import AlteredContentError, DomainError, PermissionRefused
-from core_app.recorded import recorded, told
+from core_app.recorded import told
 from core_app.transactions import transactional
 from gates_app import services as gates
 from gates_app.levels import GateStatus, Outcome

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from core_app.recorded import recorded
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +12,7 @@ from audit_app.actions import Action
 from audit_app.actors import person
 from audit_app.log import record
 from core_app.errors import AlteredContentError, PermissionRefused
+from core_app.recorded import recorded
 from core_app.transactions import transactional
 from requests_app.services.alterations import raise_alarm
 from requests_app.services.rows import locked

@@ -15,7 +15,6 @@ from django.core.management.commands.makemessages import TranslatableFile
 
 from accounts_app import tenant_settings
 from core_app.words import names_of
-from evidence_app.questions import QUESTIONS
 
 _NAMES: Final = "names.py"  # exists in the catalogue's folder while the command runs
 _NOT_ON_SCREENS: Final = ("tests", "simulator", "benchmarks", "docs", "staticfiles")
@@ -61,9 +60,7 @@ class Command(makemessages.Command):
 
 def _names() -> dict[str, str]:
     """Return what code looks up without standing in it as a literal, each with what it is about."""
-    asked = {text for each in QUESTIONS for text in (each.text, each.answered_from, each.empty_means)}
     return {
-        **dict.fromkeys(sorted(asked), "an examiner's question"),
         **dict.fromkeys(sorted(tenant_settings.texts()), "a tenant's setting"),
         **names_of(config for config in apps.get_app_configs() if config.name.endswith("_app")),
     }
