@@ -78,7 +78,11 @@ class AnchorStore(Protocol):
         """
 
     def names(self, folder: str, ending: str) -> Iterator[str]:
-        """Yield the names in a folder that end so, in order; nothing where listing is not possible."""
+        """Yield the names in a folder and those below it that end so, in order.
+
+        Raises:
+            AnchorError: the store does not list them.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +180,13 @@ class BlobContainer:
             ) from error
 
     def names(self, folder: str, ending: str) -> Iterator[str]:
-        """Yield nothing: the database's own list says what to ask for."""
-        yield from ()
+        """Yield the blobs below a folder, as the container lists them: the database is not asked what there is."""
+        try:
+            yield from (name for name in self.client.names(self.container, f"{folder}/") if name.endswith(ending))
+        except NotFoundError:
+            return  # nothing is left of it: whatever the database knows of is missing
+        except CloudError as error:
+            raise AnchorError(f"{self.place} did not list {folder}: {error}") from error
 
 
 def stores() -> list[AnchorStore]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -98,13 +99,18 @@ def rotations(tenant_id: UUID, using: str = DEFAULT_DB_ALIAS) -> list[Mapping[st
     return list(entries.order_by("sequence").values_list("action_details", flat=True))
 
 
-def trusted(told: Iterable[Mapping[str, Any]]) -> frozenset[bytes]:
-    """Return the public keys that are trusted, given the rotations a log tells of."""
+def trusted(told: Iterable[Mapping[str, Any]], seen: Iterable[bytes] = ()) -> frozenset[bytes]:
+    """Return the public keys that are trusted.
+
+    Args:
+        told: The rotations that a log tells of.
+        seen: Public keys that checkpoints name; a fingerprint alone verifies nothing.
+    """
     pinned, known = set(settings.LOG_KEY_FINGERPRINTS), set()
     with suppress(KeyUnavailableError):  # on a host that verifies and does not sign
         known.add(public_bytes(signing_key()))
     links = [link for link in map(_link, told) if link]
-    known |= {key for link in links for key in link if fingerprint(key) in pinned}
+    known |= {key for key in chain(seen, *links) if fingerprint(key) in pinned}
     while further := {key for link in links if known & set(link) for key in link} - known:
         known |= further
     return frozenset(known)

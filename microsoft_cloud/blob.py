@@ -6,21 +6,23 @@ Nothing here deletes or replaces. A protection that the service does not confirm
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from enum import StrEnum
+from xml.etree import ElementTree
 
 import httpx
 
 from core_app import clock
 
-from .errors import CloudError, ConflictError, ConflictKind, PermanentError
-from .http import Answer, Session
+from .errors import CloudError, ConflictError, ConflictKind, PermanentError, TransientError
+from .http import LIST_CAP, Answer, Session
 
 CONTENT_CAP = 100_000_000  # bytes of one blob, written in one call and read in one
 CLOCKS_DIFFER_BY = timedelta(seconds=60)  # more, and the time that the service attests to is in doubt
+_MOST_PAGES = 1000  # of 5000 names each
 _UNTIL = "x-ms-immutability-policy-until-date"
 _MODE = "x-ms-immutability-policy-mode"
 _HOLD = "x-ms-legal-hold"
@@ -195,6 +197,24 @@ class BlobClient:
         """
         return self._session.read(_path(container, name), headers=self._headers(), cap=CONTENT_CAP).body
 
+    def names(self, container: str, prefix: str) -> Iterator[str]:
+        """Yield the names of a container's blobs that begin so, in order, whoever wrote them.
+
+        Raises:
+            NotFoundError: no such container. TransientError: code UnreadableAnswer: a page is no list of blobs.
+            PermanentError: code TooManyPages.
+        """
+        query = {"restype": "container", "comp": "list", "prefix": prefix}
+        for _ in range(_MOST_PAGES):
+            page = self._session.read(_path(container), params=query, headers=self._headers(), cap=LIST_CAP)
+            listing = _parsed(page)
+            yield from (name.text or "" for name in listing.iterfind("Blobs/Blob/Name"))
+            marker = listing.findtext("NextMarker")
+            if not marker:
+                return
+            query["marker"] = marker
+        raise PermanentError("The list does not end.", service=self._session.service.value, code="TooManyPages")
+
     def _write(
         self, container: str, name: str, headers: Mapping[str, str], *, comp: str = "", content: bytes = b""
     ) -> Answer:
@@ -253,15 +273,31 @@ class BlobClient:
         )
 
 
-def _path(container: str, name: str) -> str:
-    """Return the path of a blob, made of characters that need no escaping.
+def _path(container: str, name: str | None = None) -> str:
+    """Return the path of a blob, or of its container, made of characters that need no escaping.
 
     Raises:
         PermanentError: a name that we would never give (code ``InvalidIdentifier``), so no call is made.
     """
-    if not (_CONTAINER.fullmatch(container) and _NAME.fullmatch(name)):
+    if not (_CONTAINER.fullmatch(container) and (name is None or _NAME.fullmatch(name))):
         raise PermanentError("The container or the name of the blob is not acceptable.", code="InvalidIdentifier")
-    return f"/{container}/{name}"
+    return f"/{container}" if name is None else f"/{container}/{name}"
+
+
+def _parsed(answer: Answer) -> ElementTree.Element:
+    """Return the list that the service answers with; only that is XML here."""
+    try:  # external entities are never fetched, expat bounds what others expand to, the session bounds the rest
+        found = ElementTree.fromstring(answer.body)  # noqa: S314
+    except ElementTree.ParseError:
+        found = None
+    if found is None or found.find("Blobs") is None:
+        raise TransientError(
+            f"The blob service answered {answer.status} with a body that is no list of blobs.",
+            service=answer.session.service.value,
+            status=answer.status,
+            code="UnreadableAnswer",
+        )
+    return found
 
 
 def _blob(container: str, name: str, answer: Answer) -> Blob:

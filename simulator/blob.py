@@ -1,6 +1,7 @@
 """Azure Blob storage with version-level immutability and legal hold (contract §15, E25)."""
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from xml.sax.saxutils import escape
@@ -14,6 +15,7 @@ _OLDEST_VERSION = "2020-06-12"
 _UNTIL = "x-ms-immutability-policy-until-date"
 _MODE = "x-ms-immutability-policy-mode"
 _HOLD = "x-ms-legal-hold"
+_PAGE = 5000
 _XML = '<?xml version="1.0" encoding="utf-8"?>'
 
 
@@ -29,15 +31,19 @@ def create_container(call: Call) -> Reply:
 
 @routes.on("GET", "/{container}")
 def get_container(call: Call) -> Reply:
-    """List the blobs of a container by prefix, or tell that it is there."""
+    """List the blobs of a container by prefix, a page at a time, or tell that it is there."""
     container = _container(call)
     if call.query.get("comp") != "list":
         return _exists(container)
-    prefix = call.query.get("prefix", "")
-    items = "".join(_listed(name, found) for name, found in sorted(container.blobs.items()) if name.startswith(prefix))
+    prefix, first = call.query.get("prefix", ""), _unmarked(call.query.get("marker", ""))
+    names = [name for name in sorted(container.blobs) if name.startswith(prefix) and name >= first]
+    size = min(int(call.query.get("maxresults", _PAGE)), _PAGE)
+    items = "".join(_listed(name, container.blobs[name]) for name in names[:size])
+    following = "".join(_marked(name) for name in names[size : size + 1])
+    listing = f"<Blobs>{items}</Blobs><NextMarker>{following}</NextMarker>"
     name = escape(call.parameters["container"])
-    listing = f'<EnumerationResults ContainerName="{name}"><Blobs>{items}</Blobs><NextMarker/></EnumerationResults>'
-    return Reply(200, f"{_XML}{listing}".encode(), {"Content-Type": "application/xml"})
+    document = f'{_XML}<EnumerationResults ContainerName="{name}">{listing}</EnumerationResults>'
+    return Reply(200, document.encode("utf-8-sig"), {"Content-Type": "application/xml"})  # it begins with a mark, too
 
 
 @routes.on("HEAD", "/{container}")
@@ -192,6 +198,18 @@ def _listed(name: str, found: Blob) -> str:
     }
     inner = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in properties.items())
     return f"<Blob><Name>{escape(name)}</Name><Properties>{inner}</Properties></Blob>"
+
+
+def _marked(name: str) -> str:
+    """Return a marker, which nobody should read."""
+    return f"2!{urlsafe_b64encode(name.encode()).decode()}"
+
+
+def _unmarked(marker: str) -> str:
+    try:
+        return urlsafe_b64decode(marker.removeprefix("2!")).decode()
+    except ValueError as error:
+        raise Refused(400, "InvalidQueryParameterValue", "The marker is none that was given out.") from error
 
 
 def _http_date(moment: datetime) -> str:

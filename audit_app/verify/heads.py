@@ -21,7 +21,6 @@ from audit_app.verify.stored import key_of
 CHECKPOINT, SIGNER, ANCHOR = "checkpoint", "signer", "anchor"
 SILENT_AFTER: Final = timedelta(minutes=15)
 _CHUNK: Final = 2000
-_PUT_ELSEWHERE: Final = 1000  # of the newest anchors, where a store cannot list them
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,13 +42,14 @@ class Heads:
     def __init__(self, tree: LogTree, using: str, *, outside: bool) -> None:
         self.tree, self.using, self.outside = tree, using, outside
         self.findings: list[Finding] = []
-        self.trusted = keys.trusted(keys.rotations(tree.tenant_id, using))
         self.checkpoints = Checkpoint.objects.using(using).filter(tenant=tree.tenant_id)
+        self.trusted = keys.trusted(keys.rotations(tree.tenant_id, using), self._signed_with())
         self._strangers: set[bytes] = set()
         self._last_at: datetime | None = None
         self.longest_gap: tuple[timedelta, datetime] | None = None
-        largest = self.checkpoints.order_by("incarnation").values_list("incarnation").annotate(Max("size"))
-        self._common = dict(largest)
+        rows = self.checkpoints.order_by().values_list("incarnation")
+        newest = rows.annotate(Max("size"), Max("signed_at"))
+        self._common = {incarnation: (size, at) for incarnation, size, at in newest}
 
     @property
     def last_at(self) -> datetime | None:
@@ -60,12 +60,29 @@ class Heads:
         """Yield what is known of trees of ``first`` leaves or more, smallest first, the database's own first."""
         sources = [self._stored(first)]
         if self.outside:
-            sources += [self._remembered(), self._anchored(first)]
+            sources += [self._remembered(), *(self._anchored(store, first) for store in anchors.stores())]
         yield from merge(*sources)
 
     def is_superseded(self, head: Head) -> bool:
         """Say whether a head is of an incarnation that a restore cut off before it came that far."""
-        return head.incarnation < self.tree.incarnation and head.size > self._common.get(head.incarnation, 0)
+        size, _ = self._common.get(head.incarnation, (0, None))
+        return head.incarnation < self.tree.incarnation and head.size > size
+
+    def is_lost(self, head: Head) -> bool:
+        """Say whether the database should hold the checkpoint of which this is a copy, and does not.
+
+        A restore also cut off the last ones of its incarnation that were signed over no more entries.
+        """
+        if head.source != ANCHOR or self.checkpoints.filter(size=head.size, signed_at=head.signed_at).exists():
+            return False
+        _, last_at = self._common.get(head.incarnation, (0, None))
+        was_kept = last_at is not None and head.signed_at is not None and head.signed_at < last_at
+        return was_kept or head.incarnation >= self.tree.incarnation
+
+    def _signed_with(self) -> set[bytes]:
+        """Return the keys that checkpoints name; many checkpoints name few keys."""
+        named = self.checkpoints.order_by().values_list("public_key", flat=True).distinct()
+        return {public for public in map(key_of, named) if public}
 
     def _stored(self, first: int) -> Iterator[Head]:
         rows = self.checkpoints.filter(size__gte=first).order_by("size", "signed_at")
@@ -112,21 +129,22 @@ class Heads:
             root = memory.edge.root()
             yield Head(memory.edge.size, 1, SIGNER, memory.incarnation, root, None, noop("the signer's memory"))
 
-    def _anchored(self, first: int) -> Iterator[Head]:
-        for store in anchors.stores():
-            try:
-                yield from self._anchored_in(store, first)
-            except anchors.AnchorError as error:
-                where = f"tree:{self.tree.tenant_id}"
-                self.findings.append(Finding("UNANCHORED_TAIL", where, str(error), is_informational=True))
+    def _anchored(self, store: anchors.AnchorStore, first: int) -> Iterator[Head]:
+        try:
+            yield from self._anchored_in(store, first)
+        except anchors.AnchorError as error:
+            where = f"tree:{self.tree.tenant_id}"
+            self.findings.append(Finding("UNANCHORED_TAIL", where, str(error), is_informational=True))
 
     def _anchored_in(self, store: anchors.AnchorStore, first: int) -> Iterator[Head]:
-        names = names_in(store, self.tree, anchors.NOTE, self.using)
-        for name in sorted(names, key=size_in):
+        names = names_in(store, self.tree, anchors.NOTE, self.using, first=first)
+        if names and not self.trusted:
+            detail = "No key is known here with which anchors can be verified; see ELM_LOG_KEY_FINGERPRINTS."
+            self.findings.append(Finding("KEY_UNKNOWN", f"tree:{self.tree.tenant_id}", detail))
+            return
+        for name in names:
             if not anchors.is_name(name, self.tree.tenant_id):
                 self.findings.append(Finding("MODIFIED", name[:300], noop("This is no name of an anchor of this log.")))
-                continue
-            if size_in(name) < first:
                 continue
             content = store.read(name)
             if content is None:
@@ -180,15 +198,21 @@ def tenants_outside() -> set[UUID]:
     return witness.remembered()
 
 
-def names_in(store: anchors.AnchorStore, tree: LogTree, ending: str, using: str) -> set[str]:
-    """Return the names of a tenant's anchors in a store: those it lists, and those the database knows of.
+def names_in(store: anchors.AnchorStore, tree: LogTree, ending: str, using: str, *, first: int) -> list[str]:
+    """Return the names of a tenant's anchors over ``first`` entries or more, smallest first: those the store lists,
+    and those the database knows of, which the store must have.
 
     Among the notes is what ends like nothing that is ever put there: it is a finding, and not passed over.
+
+    Raises:
+        AnchorError: the store does not answer.
     """
+    listed = {name for name in store.names(anchors.folder_of(tree.tenant_id), ending) if size_in(name) >= first}
     is_one = Q(name__endswith=ending) if ending != anchors.NOTE else ~Q(name__endswith=anchors.STAMP)
     known = Anchor.objects.using(using).filter(is_one, tenant=tree.tenant_id, place=store.place)
-    newest = known.order_by("-anchored_at").values_list("name", flat=True)[:_PUT_ELSEWHERE]
-    return {*newest, *store.names(anchors.folder_of(tree.tenant_id), ending)}
+    known = known.filter(checkpoint__size__gte=first).order_by()
+    unlisted = {name for name in known.values_list("name", flat=True).iterator(_CHUNK) if name not in listed}
+    return sorted(listed | unlisted, key=size_in)
 
 
 def size_in(name: str) -> int:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop as noop
 
 from audit_app import anchors, timestamps
 from audit_app.models import CheckpointTimestamp, LogTree
-from audit_app.verify.heads import names_in, size_in
+from audit_app.verify.heads import names_in
 from audit_app.verify.report import Finding
 from audit_app.verify.stored import as_bytes
 
@@ -64,8 +64,8 @@ def _verify(stamp: CheckpointTimestamp) -> Iterator[Finding]:
 def _verify_stores(tree: LogTree, using: str, known: dict[str, bytes], first: int) -> Iterator[Finding]:
     for store in anchors.stores():
         try:
-            for name in sorted(names_in(store, tree, anchors.STAMP, using), key=size_in):
-                if anchors.is_name(name, tree.tenant_id) and size_in(name) >= first:
+            for name in names_in(store, tree, anchors.STAMP, using, first=first):
+                if anchors.is_name(name, tree.tenant_id):
                     yield from _verify_copy(store, name, known.get(name))
         except anchors.AnchorError as error:
             yield Finding("UNANCHORED_TAIL", f"timestamp:{tree.tenant_id}", str(error), is_informational=True)

@@ -142,12 +142,19 @@ class TreeWalk:
             self._foreign_memory(head)
         elif head.size > self.stored.size:
             self._beyond = max(self._beyond or head, head)
-        elif head.size == self.stored.size and not self._contradicted:
+        else:
+            self._compare_copy(head)
             self._compare_roots(head)
         if head.source == CHECKPOINT and head.signed_at:
             self._signed_at = max(self._signed_at or head.signed_at, head.signed_at)
 
+    def _compare_copy(self, head: Head) -> None:
+        if self.heads.is_lost(head):
+            self._report("DELETED", head.name, "The database has lost this checkpoint; its anchor still has it.")
+
     def _compare_roots(self, head: Head) -> None:
+        if self._contradicted or head.size < self.stored.size:
+            return
         if self.stored.root() == head.root:
             self._report_suspects()
             self.actual = self.stored.copy()

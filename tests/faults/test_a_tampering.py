@@ -7,6 +7,7 @@ import json
 import re
 import unicodedata
 from io import StringIO
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -99,10 +100,12 @@ def test_a03_a_chain_rewritten_to_its_tail_does_not_have_the_signed_root(log, th
         assert (classes(), f"{log.chain}#4" in {place for _, place in found()}) == ({"MODIFIED"}, True), first
         return
     plant_leaves()
+    expected = {"MODIFIED"}
     if thorough is not True:
         sql("DELETE FROM audit_app_anchor")
         sql("DELETE FROM audit_app_checkpoint")
-    assert classes() == {"MODIFIED"}
+        expected.add("DELETED")  # the anchors still hold what was signed
+    assert classes() == expected
     assert any(place.startswith(f"tree:{log.tenant}") for _, place in found())
 
 
@@ -244,6 +247,16 @@ def test_a13_an_edited_leaf_is_told_from_an_edited_entry(log):
 def test_a13_leaves_that_are_missing_are_named(log, gone):
     sql(f'DELETE FROM audit_app_treeleaf WHERE "index" {gone}')
     assert "DELETED" in classes()
+
+
+def test_a14_a_checkpoint_that_is_gone_is_deleted_as_long_as_an_anchor_holds_it(log):
+    """The tree is whole: without the copies nothing would say that more was signed for."""
+    sql("DELETE FROM audit_app_anchor")
+    (signed_at,) = sql("SELECT min(signed_at) FROM audit_app_checkpoint")[0]
+    sql("DELETE FROM audit_app_checkpoint WHERE signed_at = %s AND tenant_id = %s", signed_at, UUID(log.tenant).hex)
+    (finding,) = verify_log().defects
+    first, *_ = sorted((settings.LOG_ANCHOR_FOLDER / "checkpoints" / log.tenant).rglob("*.note"))
+    assert (finding.classification, finding.entry.endswith(first.name)) == ("DELETED", True)
 
 
 @pytest.mark.parametrize("change", ["note = replace(note, 'elm/', 'elm/x')", "size = size + 1", "root = 'x'",

@@ -7,12 +7,17 @@ from email.utils import format_datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import connection, transaction
 
 from audit_app import keys
+from audit_app.actions import Action
+from audit_app.actors import SYSTEM
 from audit_app.anchors import BlobContainer
 from audit_app.checkpoints import checkpoint_due, rotate_key, sign_now
 from audit_app.keys import KeyUnavailableError
-from audit_app.models import Anchor
+from audit_app.log import record
+from audit_app.merkle import CompactRange
+from audit_app.models import Anchor, ChainHead, Checkpoint, LogTree, ProvisioningLog, TreeLeaf
 from audit_app.notes import fingerprint, public_bytes
 from audit_app.verify import verify_log
 from evidence_app import archive
@@ -21,6 +26,7 @@ from evidence_app.quarters import quarter_named
 from evidence_app.retention import plus_years
 from microsoft_cloud.blob import ImmutabilityPolicy, PolicyMode
 from microsoft_cloud.errors import ConflictError, PermanentError, TransientError
+from tests.faults.tampered import classes, plant_leaves, rewrite, sign_again, sql, unguarded
 from tests.provisioning_app.reconciling import calls, our_cloud, with_one_clock
 
 pytestmark = pytest.mark.simulated
@@ -105,8 +111,71 @@ def test_r34_checkpoints_are_anchored_and_called_worm_only_under_a_locked_policy
     assert (anchor.is_worm, anchor.kept_until, anchor.place) == (True, blob.policy.until, store.place)
     assert (blob.policy.mode, store.read(anchor.name)) == (PolicyMode.LOCKED, signed.note.encode())
     assert verify_log().ok  # the anchor is read back from the container
-    world.fault(host="blob", method="GET", path="checkpoints", status=404)
+    world.fault(host="blob", method="GET", path=anchor.name, status=404)
     assert {finding.classification for finding in verify_log().defects} == {"UNANCHORED_TAIL"}
+    world.simulator.control("DELETE", "/faults")
+
+
+@pytest.fixture
+def forgotten(world, monkeypatch, settings):
+    """A log anchored in a container alone; whoever attacks it sees to it that nothing else knows of that."""
+    with_one_clock(world)
+    anchoring_in(world, monkeypatch)
+    sign_now()
+    with transaction.atomic():
+        record(Action.PREFLIGHT_CHECKED, on=world.people.tenant, by=SYSTEM)
+    sign_now()
+    assert (Anchor.objects.count(), verify_log().ok) == (2, True)
+    with transaction.atomic():
+        connection.check_constraints()
+        unguarded()
+        yield world.people.tenant
+        transaction.set_rollback(True)
+
+
+def forget(tenant, settings):
+    sql("DELETE FROM audit_app_anchor")
+    (settings.LOG_SIGNER_FOLDER / f"{tenant.pk}.json").unlink()
+
+
+def test_a12_a_container_says_itself_which_anchors_it_has_and_so_that_another_history_was_signed(forgotten, settings):
+    rewrite(forgotten.log_chain().key, 1, to_tail=True, actor="somebody.else@contoso.example")
+    plant_leaves()
+    sign_again()
+    forget(forgotten, settings)
+    assert classes() == {"SPLIT_VIEW"}
+
+
+def test_a05_a_container_says_itself_that_more_was_signed_for(forgotten, settings):
+    """The last entry is gone, and everything in the database that knew of it."""
+    cut_off_last(forgotten)
+    forget(forgotten, settings)
+    assert classes() == {"TRUNCATED"}
+
+
+def cut_off_last(tenant):
+    """Delete a tenant's last entry, its leaf and what was signed over it; set head and tree back."""
+    chain = tenant.log_chain().key
+    last = ProvisioningLog.objects.filter(chain=chain).last()
+    before = ProvisioningLog.objects.get(chain=chain, sequence=last.sequence - 1)
+    edge, size = CompactRange(), TreeLeaf.objects.count() - 1
+    for leaf in TreeLeaf.objects.order_by("index")[:size]:
+        edge.append(bytes(leaf.leaf_hash))
+    TreeLeaf.objects.filter(entry=last.pk).delete()
+    sql("DELETE FROM audit_app_anchor")
+    Checkpoint.objects.filter(size__gt=size).delete()
+    ProvisioningLog._base_manager.filter(pk=last.pk)._raw_delete("default")
+    LogTree.objects.update(size=size, edge=edge.to_bytes())
+    ChainHead.objects.filter(chain=chain).update(
+        sequence=before.sequence, sequenced=before.sequence, entry_hash=before.entry_hash
+    )
+
+
+def test_a17_a_container_that_does_not_list_what_it_has_is_named(world, forgotten):
+    world.fault(host="blob", method="GET", path="evidence", status=403, count=0)
+    found = verify_log().findings
+    assert {(one.classification, one.is_informational) for one in found} == {("UNANCHORED_TAIL", True)}
+    assert all("did not list" in one.detail for one in found)
     world.simulator.control("DELETE", "/faults")
 
 

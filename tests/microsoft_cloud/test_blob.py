@@ -221,6 +221,44 @@ def test_content_is_read_up_to_the_cap_and_not_sent_beyond_it(microsoft, store, 
     assert (failed.value.code, len(microsoft.requests)) == ("ContentTooLarge", asked)
 
 
+LIST = f"{ACCOUNT}/evidence?restype=container&comp=list&prefix=runs/"
+
+
+def listing(*names, marker=""):
+    items = "".join(f"<Blob><Name>{name}</Name><Properties/></Blob>" for name in names)
+    text = f"<EnumerationResults><Prefix>runs/</Prefix><Blobs>{items}</Blobs><NextMarker>{marker}</NextMarker>"
+    return f'\ufeff<?xml version="1.0" encoding="utf-8"?>{text}</EnumerationResults>'.encode()
+
+
+def test_the_names_of_blobs_are_read_to_the_last_page(microsoft, store):
+    microsoft.says(200, body=listing("runs/a", "runs/b&amp;b", marker="2!a b/c=")).says(200, body=listing("runs/c"))
+    assert list(store.names("evidence", "runs/")) == ["runs/a", "runs/b&b", "runs/c"]
+    assert microsoft.lines == [f"GET {LIST}", f"GET {LIST}&marker=2%21a%20b/c%3D"]
+    assert microsoft.last.headers["x-ms-version"] == "2021-12-02"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"<Error><Code>x</Code></Error>", b"\xff", b'{"value": []}'])
+def test_a_list_of_blobs_that_is_none_is_an_error_and_no_empty_list(microsoft, store, body):
+    microsoft.says(200, body=body)
+    with pytest.raises(TransientError) as failed:
+        list(store.names("evidence", ""))
+    assert failed.value.code == "UnreadableAnswer"
+
+
+def test_a_list_of_blobs_that_does_not_end_is_an_error(microsoft, store, monkeypatch):
+    monkeypatch.setattr(blob, "_MOST_PAGES", 2)
+    microsoft.says(200, body=listing("runs/a", marker="x")).says(200, body=listing("runs/a", marker="x"))
+    with pytest.raises(PermanentError) as failed:
+        list(store.names("evidence", "runs/"))
+    assert failed.value.code == "TooManyPages"
+
+
+def test_a_container_that_does_not_exist_has_no_names(microsoft, store):
+    microsoft.says(404)
+    with pytest.raises(NotFoundError):
+        list(store.names("evidence", "runs/"))
+
+
 @pytest.mark.parametrize(
     ("container", "name"),
     [

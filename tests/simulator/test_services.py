@@ -114,6 +114,12 @@ def test_contract_e25_containers_list_their_blobs(tenant):
     listing = tenant.blob("GET", "/new?restype=container&comp=list&prefix=a/").text
     assert listing.count("<Blob>") == 2
     assert "<Name>a/1</Name>" in listing
+    assert "<NextMarker></NextMarker>" in listing
+    page = "/new?restype=container&comp=list&prefix=a/&maxresults=1"
+    marker = tenant.blob("GET", page).text.partition("<NextMarker>")[2].partition("<")[0]
+    last = tenant.blob("GET", f"{page}&marker={marker}").text
+    assert ("<Name>a/1</Name>" in last, "<Name>a/2</Name>" in last) == (False, True)
+    assert tenant.blob("GET", f"{page}&marker=2!x").status_code == 400
 
 
 def test_contract_e25_the_unmodified_sdk_meets_the_policy(cloud, tenant):
