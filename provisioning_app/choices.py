@@ -63,3 +63,4 @@ class FindingKind(models.IntegerChoices):
     PARKED_RUN = 8, "Run that this release cannot continue"
     BLOCKED_WORKER = 9, "Worker that was blocked"
     CLOCKS_DIFFER = 10, "Clock that differs"
+    NOT_MANAGED = 11, "Environment no longer managed"

@@ -23,7 +23,7 @@ from microsoft_cloud import Cloud
 from microsoft_cloud.bap import Environment as RemoteEnvironment
 from microsoft_cloud.errors import AuthenticationError, CloudError, NotFoundError, PermanentError
 from microsoft_cloud.operations import Operation
-from provisioning_app import findings, parking, quarantine, register, services, tenants, watch
+from provisioning_app import drift, findings, parking, quarantine, register, services, tenants, watch
 from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, FindingKind, RemoteState, RunStatus
 from provisioning_app.findings import Difference
 from provisioning_app.limits import locked_tenant
@@ -70,6 +70,7 @@ def reconcile_cloud(tenant: Tenant) -> None:
         _take_vanished_off(tenant, cloud, inventory)
         findings.settle(tenant.pk, FindingKind.ENVIRONMENT_APPEARED, list(_appeared(tenant, inventory)))
         findings.settle(tenant.pk, FindingKind.ORPHAN_ENVIRONMENT, list(_orphans(tenant, me, inventory)))
+        findings.settle(tenant.pk, FindingKind.NOT_MANAGED, list(drift.no_longer_managed(tenant, cloud, inventory)))
         findings.settle(tenant.pk, FindingKind.UNEXPLAINED_OPERATION, list(_unexplained(tenant, cloud, me, inventory)))
     except CloudError as error:
         tenants.halt_where_refused(tenant.pk, error)

@@ -15,6 +15,7 @@ from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, FindingKi
 from provisioning_app.models import Environment, Gap, GovernedControl, ProvisioningRun, ReconciliationFinding
 from provisioning_app.policy_gap import CONTROLS
 
+_MANAGED: Final = "managed"
 _LIVE: Final = "open gaps, quarantine and what the reconciler found at Microsoft"
 # What the reconciler finds besides environments that nobody owns, which the register has as rows without a request
 _UNEXPLAINED: Final = (
@@ -34,8 +35,8 @@ def _standing(facts: Facts) -> QuerySet[Environment]:
 def _proved(action: Action, step: str) -> Callable[[Facts], Outcome]:
     """Return a check that a control was read back, by the register and by the log, and that nothing speaks against it.
 
-    No sweep reads a control again once it is proved. What is known of it afterwards is what the last attempt at it came
-    to, an open gap of its step, a quarantine, and what the reconciler found at Microsoft and nobody has closed.
+    Only whether an environment is managed is read again by itself. What else is known of a control after its proof is
+    what the last attempt at it came to, an open gap of its step, a quarantine, and what else the reconciler found.
     """
     control = CONTROLS[action]
 
@@ -44,7 +45,8 @@ def _proved(action: Action, step: str) -> Callable[[Facts], Outcome]:
         attempts = ProvisioningLog.objects.filter(environment_request=OuterRef("request"), action=action)
         registered = GovernedControl.objects.filter(environment=OuterRef("pk"), control=control)
         gaps = Gap.objects.filter(request=OuterRef("request"), step=step, closed_at__isnull=True)
-        findings = _open_findings(facts).filter(environment_id=OuterRef("environment_id"))
+        others = () if step == _MANAGED else (FindingKind.NOT_MANAGED,)  # it says nothing about other steps
+        findings = _open_findings(facts).filter(environment_id=OuterRef("environment_id")).exclude(kind__in=others)
         known = standing.annotate(
             is_logged=Coalesce(Subquery(attempts.order_by("-sequence").values("success")[:1]), False),
             is_registered=Exists(registered),
@@ -109,14 +111,14 @@ CHECKS = (
         "2.1",
         "Every environment is a Managed Environment",
         f"the register of environments and the log's ManagedEnabled entries, written when it was read back; {_LIVE}",
-        _proved(Action.MANAGED_ENABLED, "managed"),
+        _proved(Action.MANAGED_ENABLED, _MANAGED),
     ),
     Check(
         "sharing-limits",
         "2.1",
         "Sharing is limited as the zone demands",
         f"the register of environments and the log's SharingLimitsConfigured entries; {_LIVE}",
-        _proved(Action.SHARING_LIMITS_CONFIGURED, "managed"),
+        _proved(Action.SHARING_LIMITS_CONFIGURED, _MANAGED),
     ),
     Check(
         "environment-groups",

@@ -22,6 +22,7 @@ _CONTROL_OF_KIND: Final = {
     FindingKind.UNEXPLAINED_OPERATION: "2.3",
     FindingKind.ENVIRONMENT_VANISHED: "2.3",
     FindingKind.ENVIRONMENT_APPEARED: "2.3",
+    FindingKind.NOT_MANAGED: "2.1",
 }
 _OTHERS: Final = "2.8"  # people, roles, the principal's own rights
 

@@ -10,11 +10,13 @@ from audit_app.actions import Action
 from audit_app.models import ProvisioningLog
 from audit_app.verify import verify_log
 from core_app.errors import DomainError, PermissionRefused
+from microsoft_cloud.bap import Governance
 from notifications_app.models import OutboxMessage
 from provisioning_app import reconcile, services, tasks
 from provisioning_app.choices import EnvironmentStatus, FindingKind
 from provisioning_app.models import Environment, ReconciliationFinding, Slot
 from requests_app.choices import State, Zone
+from tests.faults.remote import JOIN
 from tests.provisioning_app.reconciling import (
     SLOW_CREATION,
     failed_at_managed,
@@ -418,3 +420,26 @@ def test_an_operator_closes_a_finding_on_its_page(world):
     finding.refresh_from_db()
     assert finding.resolved_at is not None
     assert button not in client.get(page_of(finding)).content.decode()
+
+
+@pytest.mark.simulated
+def test_an_environment_that_somebody_makes_unmanaged_is_a_finding_until_it_is_managed_again(one_clock):
+    one_clock.fault(**JOIN, status=500, body={"error": {"code": "x"}}, count=3)  # a group would lock its settings
+    request = one_clock.provision(Zone.ZONE_2)
+    let_pass(one_clock, minutes=30)
+    reconcile_now()
+    assert findings_of(one_clock, FindingKind.NOT_MANAGED) == []
+
+    our_cloud(one_clock).bap.set_governance_configuration(request.environment_id, Governance("Basic"))
+    let_pass(one_clock, minutes=5)
+    reconcile_now()
+    reconcile_now()
+
+    (finding,) = findings_of(one_clock, FindingKind.NOT_MANAGED)
+    assert (finding.environment_id, finding.request, finding.resolved_at) == (request.environment_id, request, None)
+    assert "is none any more" in finding.detail
+
+    our_cloud(one_clock).bap.set_governance_configuration(request.environment_id, Governance())
+    let_pass(one_clock, minutes=5)
+    reconcile_now()
+    assert findings_of(one_clock, FindingKind.NOT_MANAGED, resolved_at__isnull=True) == []
