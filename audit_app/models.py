@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 from django.db import models
 from django.utils.translation import gettext as _
@@ -26,6 +26,9 @@ class AppendOnlyQuerySet(models.QuerySet["ProvisioningLog"]):
 def _refuse(operation: str) -> NoReturn:
     attempts.notice("audit_app_provisioninglog", operation)
     raise DomainError(_("The log is append-only: an entry is never changed or deleted. Record a new entry instead."))
+
+
+_NAMES: Final = dict(Action.choices)
 
 
 class ProvisioningLog(models.Model):
@@ -80,6 +83,10 @@ class ProvisioningLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject or self.chain} #{self.sequence} {self.get_action_display()}"
+
+    def get_action_display(self) -> str:  # type: ignore[no-redef]
+        """Return the action's name; Django's own makes a table of all actions anew for each entry of a list."""
+        return str(_NAMES.get(self.action, self.action))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert a new entry; refuses to write an existing one again."""
