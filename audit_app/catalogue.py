@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -63,14 +66,20 @@ class Catalogue:
 
     def keep(self) -> None:
         """Remember it on this host."""
-        _path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_safely(_path(), asdict(self))
 
 
-def read() -> Catalogue | None:
-    """Return what the catalogue says now; None on SQLite, which keeps no such record."""
-    if connection.vendor != "postgresql":
-        return None
+@contextmanager
+def held() -> Iterator[None]:
+    """Keep other processes of this host from looking meanwhile: what one records the next one knows."""
+    _path().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _path().with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def read() -> Catalogue:
+    """Return what the catalogue says now."""
     tables = {*triggers.append_only_tables(), *triggers.COUNTED}
     with connection.cursor() as cursor:
         cursor.execute(_OBJECTS, [sorted(tables), sorted(triggers.expected_names())])
@@ -81,11 +90,17 @@ def read() -> Catalogue | None:
 
 
 def recall() -> Catalogue | None:
-    """Return what this host saw last; None when it sees the log for the first time, or its memory is damaged."""
+    """Return what this host saw last; None when it remembers nothing.
+
+    Raises:
+        ValueError: its memory is damaged.
+    """
     try:
         return Catalogue(**json.loads(_path().read_text()))
-    except (OSError, ValueError, TypeError):
+    except FileNotFoundError:
         return None
+    except TypeError as error:
+        raise ValueError(f"{_path()} is no memory of a catalogue.") from error
 
 
 def _path() -> Path:

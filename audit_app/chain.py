@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypedDict
 from uuid import UUID
@@ -84,6 +85,14 @@ def entry_of(row: LogRow) -> Entry:
         action_details=row.action_details,
         previous_hash=row.previous_hash,
     )
+
+
+def details_in(stored: str) -> Any:
+    """Return the details that stand in a column of JSON; None, which no entry has, where it holds none."""
+    try:
+        return json.loads(stored)
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def seal(row: LogRow) -> tuple[bytes, str]:

@@ -27,6 +27,7 @@ from audit_app import attempts, catalogue, triggers
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.log import record
+from audit_app.models import VerificationRun
 from audit_app.tree import logged_tenant, tenants
 from core_app import tenancy
 
@@ -57,16 +58,31 @@ def write_down(**_signal: Any) -> None:
 
 
 def look() -> None:
-    """Record what was refused, and what was altered, since this host looked last (PostgreSQL)."""
-    now = catalogue.read()
-    if now is None:
+    """Record what was refused, and what was altered, since this host looked last; SQLite keeps no such record."""
+    if connection.vendor != "postgresql":
         return
-    before = catalogue.recall()
-    if before is None:
-        log.info("log_tables_seen_for_the_first_time", objects=len(now.versions))
-    else:
-        _record_differences(before, now)
-    now.keep()
+    with catalogue.held():
+        now = catalogue.read()
+        try:
+            before = catalogue.recall()
+        except ValueError:
+            _record_forgotten("damaged", now)
+        else:
+            if before:
+                _record_differences(before, now)
+            elif VerificationRun.objects.exists():
+                _record_forgotten("missing", now)
+            else:
+                log.info("log_tables_seen_for_the_first_time", objects=len(now.versions))
+        now.keep()
+
+
+def _record_forgotten(memory: str, now: catalogue.Catalogue) -> None:
+    """Record that nobody knows what was altered before this: whoever wants to hide it takes the memory away."""
+    log.error("log_tables_forgotten", memory=memory)
+    details = {"since": None, "memory": memory, "objects": len(now.versions), "refused_ever": now.refused}
+    error = f"What this host remembered of the log's tables is {memory}: what was altered before is not known."
+    _record_everywhere(Action.LOG_TABLE_ALTERED, details, error)
 
 
 def _record_differences(before: catalogue.Catalogue, now: catalogue.Catalogue) -> None:

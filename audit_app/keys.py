@@ -27,6 +27,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext_noop as noop
 
 from audit_app.actions import Action
+from audit_app.chain import details_in
 from audit_app.models import ProvisioningLog
 from audit_app.notes import fingerprint, public_bytes
 
@@ -96,7 +97,8 @@ def rotations(tenant_id: UUID, using: str = DEFAULT_DB_ALIAS) -> list[Mapping[st
     entries = ProvisioningLog.objects.using(using).filter(
         tenant=tenant_id, chain=f"tenant:{tenant_id}", action=Action.SIGNING_KEY_ROTATED
     )
-    return list(entries.order_by("sequence").values_list("action_details", flat=True))
+    stored = entries.with_details_as_text().order_by("sequence").values_list("stored_details", flat=True)
+    return [details for details in map(details_in, stored) if isinstance(details, dict)]
 
 
 def trusted(told: Iterable[Mapping[str, Any]], seen: Iterable[bytes] = ()) -> frozenset[bytes]:

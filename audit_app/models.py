@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, NoReturn
 
 from django.db import models
+from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from audit_app import attempts
@@ -21,6 +22,10 @@ class AppendOnlyQuerySet(models.QuerySet["ProvisioningLog"]):
 
     def delete(self) -> NoReturn:
         _refuse("DELETE")
+
+    def with_details_as_text(self) -> Any:
+        """Read ``action_details`` as they are stored, as ``stored_details``: SQLite keeps also what is no JSON."""
+        return self.defer("action_details").annotate(stored_details=Cast("action_details", models.TextField()))
 
 
 def _refuse(operation: str) -> NoReturn:

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Q
-from django.utils.translation import gettext_noop as noop
 
 from audit_app.verify.chains import verify_chains
-from audit_app.verify.heads import tenants_outside
+from audit_app.verify.heads import lost_logs
 from audit_app.verify.report import Finding, Report
 from audit_app.verify.states import verify_holds, verify_states
+from audit_app.verify.stored import legible
 from audit_app.verify.times import verify_timestamps
 from audit_app.verify.trees import TreeWalk, trees
 
@@ -26,7 +26,15 @@ def verify_log(tenant_id: UUID | None = None, using: str = DEFAULT_DB_ALIAS) -> 
         tenant_id: Only this tenant's; everything when None.
         using: Alias of the database. A restored copy is held against what it holds itself: that it is behind what the
             signer remembers and the anchors hold is its nature.
+
+    Raises:
+        ValueError, TypeError: somebody put a value into a column that is none of its type (SQLite).
     """
+    with legible(using):
+        return _verified(tenant_id, using)
+
+
+def _verified(tenant_id: UUID | None, using: str) -> Report:
     report, known = Report(), set()
     theirs = Q() if tenant_id is None else Q(tenant=tenant_id)
     outside = using == DEFAULT_DB_ALIAS
@@ -38,15 +46,8 @@ def verify_log(tenant_id: UUID | None = None, using: str = DEFAULT_DB_ALIAS) -> 
         report.add_walk(walk)
         report.add(verify_timestamps(tree, using, outside=outside))
     if outside:
-        report.add(_lost(tenants_outside() - seen, tenant_id))
+        report.add(lost_logs(seen, only=tenant_id))
     report.add(verify_chains(theirs, using, known, report))
     report.add(verify_states(theirs, using))
     report.add(verify_holds(theirs, using))
     return report
-
-
-def _lost(tenants: set[UUID], only: UUID | None) -> list[Finding]:
-    lost = sorted(tenants if only is None else tenants & {only})
-    return [
-        Finding("TRUNCATED", f"tree:{tenant}#0", noop("The whole log that was signed for is gone.")) for tenant in lost
-    ]

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.utils.translation import gettext_noop as noop
 
 from audit_app import canonical
 from audit_app.canonical import GENESIS_HASH
-from audit_app.chain import entry_of
-from audit_app.models import ChainHead, ProvisioningLog
+from audit_app.chain import details_in, entry_of
+from audit_app.models import AppendOnlyQuerySet, ChainHead, ProvisioningLog
 from audit_app.verify.report import Finding, Report
 from audit_app.verify.stored import as_bytes
 
@@ -64,7 +64,7 @@ def verify_chains(theirs: Q, using: str, known: Collection[UUID], report: Report
 def _entries(theirs: Q, using: str) -> Iterator[Any]:
     """Yield every entry by chain and sequence, with the head of its chain."""
     head = ChainHead.objects.filter(chain=OuterRef("chain"))
-    entries = ProvisioningLog.objects.using(using).filter(theirs)
+    entries = ProvisioningLog.objects.using(using).filter(theirs).with_details_as_text()
     entries = entries.annotate(
         head_sequence=Subquery(head.values("sequence")), head_hash=Subquery(head.values("entry_hash"))
     )
@@ -145,8 +145,26 @@ def _heads_alone(theirs: Q, using: str) -> Iterator[Finding]:
         )
 
 
+def verify_heads(theirs: Q, using: str) -> Iterator[Finding]:
+    """Yield what does not hold about the heads of chains, in one statement that reads no chain: where each ends."""
+    entries = ProvisioningLog.objects.filter(chain=OuterRef("chain"))
+    last, beyond = entries.filter(sequence=OuterRef("sequence")), entries.filter(sequence__gt=OuterRef("sequence"))
+    heads = ChainHead.objects.using(using).filter(theirs, sequence__gt=0)
+    heads = heads.annotate(last_hash=Subquery(last.values("entry_hash")[:1]), goes_on=Exists(beyond))
+    wrong = heads.filter(Q(last_hash__isnull=True) | ~Q(last_hash=F("entry_hash")) | Q(goes_on=True))
+    for head in wrong.order_by("chain").iterator(chunk_size=PAGE):
+        where = f"{head.chain}#{head.sequence}"
+        if head.last_hash is None:
+            yield Finding("TRUNCATED", where, noop("The entry at which the chain's head stands is gone."))
+        elif head.last_hash != head.entry_hash:
+            yield Finding("MODIFIED", where, noop("The chain's head names another entry at this place."))
+        if head.goes_on:
+            detail = noop("The chain's head knows of %(size)s entries only.") % {"size": head.sequence}
+            yield Finding("INSERTED", where, detail)
+
+
 def verify_entry(row: Any) -> Iterator[Finding]:
-    """Yield what does not hold within one entry: its hash, its bytes, its columns."""
+    """Yield what does not hold within one entry, read with its details as text: its hash, its bytes, its columns."""
     where = f"{row.chain}#{row.sequence}"
     content = as_bytes(row.canonical)
     if canonical.digest(content) != row.entry_hash:
@@ -157,18 +175,21 @@ def verify_entry(row: Any) -> Iterator[Finding]:
     except canonical.NotCanonicalError as error:
         yield Finding("MODIFIED", where, noop("The stored bytes cannot be read: %(reason)s.") % {"reason": error})
         return
+    row.action_details = details_in(row.stored_details)
     columns = dict(entry_of(row))
     if changed := sorted(name for name in columns if columns[name] != sealed.get(name)):
         kind = "MOVED" if _PLACES & set(changed) else "MODIFIED"
-        yield Finding(
-            kind, where, noop("Columns differ from what was hashed: %(columns)s.") % {"columns": ", ".join(changed)}
-        )
+        detail = noop("Columns differ from what was hashed: %(columns)s.") % {"columns": ", ".join(changed)}
+        if changed == ["id", "sequence"]:  # whole and true, but somewhere else in its chain
+            detail = noop("This is what was entry %(number)s of the chain.") % {"number": sealed.get("sequence")}
+            kind = "REORDERED"
+        yield Finding(kind, where, detail)
 
 
-def verify_links(entries: QuerySet[ProvisioningLog]) -> Iterator[Finding]:
+def verify_links(entries: AppendOnlyQuerySet) -> Iterator[Finding]:
     """Yield what does not hold between some entries and those before them in their chains."""
     before = ProvisioningLog.objects.filter(chain=OuterRef("chain"), sequence=OuterRef("sequence") - 1)
-    for row in entries.annotate(before_hash=Subquery(before.values("entry_hash")[:1])):
+    for row in entries.with_details_as_text().annotate(before_hash=Subquery(before.values("entry_hash")[:1])):
         where = f"{row.chain}#{row.sequence}"
         yield from verify_entry(row)
         if row.sequence > 1 and row.before_hash is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import merge
@@ -73,11 +73,12 @@ class Heads:
 
         A restore also cut off the last ones of its incarnation that were signed over no more entries.
         """
-        if head.source != ANCHOR or self.checkpoints.filter(size=head.size, signed_at=head.signed_at).exists():
+        if head.source != ANCHOR or head.signed_at is None:
+            return False
+        if self.checkpoints.filter(size=head.size, signed_at=head.signed_at).exists():
             return False
         _, last_at = self._common.get(head.incarnation, (0, None))
-        was_kept = last_at is not None and head.signed_at is not None and head.signed_at < last_at
-        return was_kept or head.incarnation >= self.tree.incarnation
+        return head.incarnation >= self.tree.incarnation or (last_at is not None and head.signed_at < last_at)
 
     def _signed_with(self) -> set[bytes]:
         """Return the keys that checkpoints name; many checkpoints name few keys."""
@@ -139,7 +140,7 @@ class Heads:
     def _anchored_in(self, store: anchors.AnchorStore, first: int) -> Iterator[Head]:
         names = names_in(store, self.tree, anchors.NOTE, self.using, first=first)
         if names and not self.trusted:
-            detail = "No key is known here with which anchors can be verified; see ELM_LOG_KEY_FINGERPRINTS."
+            detail = noop("No key is known here with which anchors can be verified; see ELM_LOG_KEY_FINGERPRINTS.")
             self.findings.append(Finding("KEY_UNKNOWN", f"tree:{self.tree.tenant_id}", detail))
             return
         for name in names:
@@ -193,9 +194,17 @@ class Heads:
         self._last_at = max(self._last_at or at, at)
 
 
-def tenants_outside() -> set[UUID]:
-    """Return the tenants whose logs this host has signed for."""
-    return witness.remembered()
+def lost_logs(seen: Collection[UUID], *, only: UUID | None = None) -> list[Finding]:
+    """Name the tenants whose logs this host has signed for, and of which the database holds nothing any more.
+
+    Args:
+        seen: The tenants of whose logs it holds something.
+        only: Look for this tenant's alone.
+    """
+    lost = witness.remembered() - set(seen)
+    lost = lost if only is None else lost & {only}
+    detail = noop("The whole log that was signed for is gone.")
+    return [Finding("TRUNCATED", f"tree:{tenant}#0", detail) for tenant in sorted(lost)]
 
 
 def names_in(store: anchors.AnchorStore, tree: LogTree, ending: str, using: str, *, first: int) -> list[str]:

@@ -66,6 +66,13 @@ class Report:
                 known.add(finding)
                 self.findings.append(finding)
 
+    def add_report(self, other: Report) -> None:
+        """Take over what another report says."""
+        self.entries += other.entries
+        self.add(other.findings)
+        self.tails += other.tails
+        self.silent += other.silent
+
     def add_walk(self, walk: TreeWalk) -> None:
         """Take over what a walk over a tree has found."""
         self.add(walk.findings)

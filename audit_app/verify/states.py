@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import models
 from django.db.models import Count, Q
@@ -40,14 +41,22 @@ def verify_states(theirs: Q, using: str) -> Iterator[Finding]:
         )
 
 
-def verify_holds(theirs: Q, using: str) -> Iterator[Finding]:
-    """Compare the legal holds in force on every request with those that its log placed and did not release."""
+def verify_holds(theirs: Q, using: str, requests: Collection[UUID] | None = None) -> Iterator[Finding]:
+    """Compare the legal holds in force on requests with those that their logs placed and did not release.
+
+    Args:
+        theirs: Whose requests.
+        using: Alias of the database.
+        requests: Only these; every one when None.
+    """
     subject = ProvisioningLog._meta.get_field("environment_request").related_model
     holds: Any = subject._meta.get_field("legal_holds").related_model
     placed, released = (Count("pk", filter=Q(action=each)) for each in (_PLACED, _RELEASED))
     entries = ProvisioningLog.objects.using(using).filter(theirs, action__in=(_PLACED, _RELEASED))
-    said = entries.order_by().values_list("environment_request").annotate(balance=placed - released)
     rows = holds._base_manager.using(using).filter(theirs, released_at__isnull=True)
+    if requests is not None:
+        entries, rows = entries.filter(environment_request__in=requests), rows.filter(request__in=requests)
+    said = entries.order_by().values_list("environment_request").annotate(balance=placed - released)
     logged = {request: balance for request, balance in said if balance}
     in_force = dict(rows.order_by().values_list("request").annotate(number=Count("pk")))
     for pk in sorted(logged.keys() | in_force.keys(), key=str):

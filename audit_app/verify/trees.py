@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop as noop
 from audit_app.merkle import EMPTY_ROOT, CompactRange
 from audit_app.models import ChainHead, Checkpoint, LogTree, ProvisioningLog, TreeLeaf
 from audit_app.verify.heads import CHECKPOINT, SIGNER, SILENT_AFTER, Head, Heads
+from audit_app.verify.incarnations import verify_incarnations
 from audit_app.verify.report import Finding
 from audit_app.verify.stored import as_bytes, leaf_of
 from core_app import clock
@@ -96,7 +97,7 @@ class TreeWalk:
         rows = TreeLeaf.objects.using(self.using).filter(tenant=self.tree.tenant_id)
         rows = rows.annotate(
             entry_hash=Subquery(entry.values("entry_hash")), timestamp=Subquery(entry.values("timestamp"))
-        )
+        ).values_list("index", "entry", "leaf_hash", "entry_hash", "timestamp", named=True)
         after = self.first - 1
         while page := list(rows.filter(index__gt=after).order_by("index")[:_PAGE]):
             yield from page
@@ -223,7 +224,7 @@ class TreeWalk:
         self._report_unlisted()
         self._report_miscounted()
         self._report_silence()
-        self._report_incarnations()
+        self.findings += verify_incarnations(self.tree, self.using)
         self.findings += self.heads.findings
 
     def _report_suspects(self) -> None:
@@ -249,11 +250,10 @@ class TreeWalk:
         entries = ProvisioningLog.objects.using(self.using).filter(tenant=self.tree.tenant_id)
         leaf = TreeLeaf.objects.filter(entry=OuterRef("pk"), tenant=OuterRef("tenant"))
         unlisted = entries.filter(~Exists(leaf)).annotate(done=Subquery(head.values("sequenced")))
-        for entry in unlisted.filter(sequence__lte=F("done")).order_by("chain", "sequence")[:_MOST]:
-            self.known.add(entry.pk)
-            self._report(
-                "INSERTED", f"{entry.chain}#{entry.sequence}", noop("The entry is not in the tree; it was put in.")
-            )
+        places = unlisted.filter(sequence__lte=F("done")).values_list("pk", "chain", "sequence")
+        for entry, chain, sequence in places.order_by("chain", "sequence")[:_MOST]:
+            self.known.add(entry)
+            self._report("INSERTED", f"{chain}#{sequence}", noop("The entry is not in the tree; it was put in."))
 
     def _report_miscounted(self) -> None:
         """Name chains whose heads say another number of entries in the tree than there are."""
@@ -313,13 +313,6 @@ class TreeWalk:
             self._report("UNANCHORED_TAIL", self.name, detail)
         elif now - oldest > SILENT_AFTER:
             self._report("UNANCHORED_TAIL", self.name, self.tail, is_informational=True)
-
-    def _report_incarnations(self) -> None:
-        for number in range(2, self.tree.incarnation + 1):
-            detail = noop(
-                "Incarnation %(incarnation)s began with a restore that somebody accepted; the log says who."
-            ) % {"incarnation": number}
-            self._report("INCARNATION_CHANGE", self.name, detail, is_informational=True)
 
     def _place_of(self, entry: UUID) -> str:
         found = ProvisioningLog.objects.using(self.using).filter(pk=entry).values_list("chain", "sequence").first()

@@ -22,16 +22,16 @@ A4 | DELETED | verify_log: the chain's numbers, and the leaf that is left
 A5 | TRUNCATED DELETED | verify_log: the size that was signed for (checkpoints, signer's memory, anchors), and leaves
 A6 | DELETED | verify_log: the leaves that are left
 A7 | INSERTED | verify_log: the number that was hashed, and an entry that is no leaf
-A8 | MODIFIED REORDERED | verify_log: bytes against columns, time within the chain
+A8 | MODIFIED REORDERED | verify_log: the entry against its leaf, the hashed key and number against the columns
 A9 | MOVED | verify_log: chain, request and tenant that were hashed
 A10 | BACKDATED | verify_log: the entry's time against the checkpoints before its place in the tree
 A11 | TRUNCATED | the signer, which refuses a smaller log; verify_log: its memory and the anchors
 A12 | SPLIT_VIEW | verify_log: anchors and the signer's memory against the checkpoints
 A13 | MODIFIED DELETED | verify_log: stored leaves against the entries and the signed root
-A14 | MODIFIED | verify_log: the checkpoint's signature, its columns against its note
+A14 | MODIFIED DELETED | verify_log: the checkpoint's signature, its columns against its note; anchors of a checkpoint that is gone
 A15 | MODIFIED | verify_log as for A1; the guard, which records the altered trigger (PostgreSQL)
 A16 | DELETED TRUNCATED MODIFIED REORDERED FORKED MOVED INSERTED | elm_verify.py: signature of the manifest, hashes, chains, signed root
-A17 | UNANCHORED_TAIL MODIFIED SPLIT_VIEW | verify_log: the stores of anchors against the checkpoints
+A17 | UNANCHORED_TAIL MODIFIED SPLIT_VIEW | verify_log: what each store lists against the checkpoints and what the database knows of
 A18 | KEY_UNKNOWN | elm_verify.py: the fingerprint that came another way
 A19 | MODIFIED | verify_log: the bytes as they were hashed, never written anew
 A20 | MODIFIED | verify_log: the bytes as they were hashed, never written anew

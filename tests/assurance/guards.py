@@ -9,7 +9,7 @@ from provisioning_app.breaker import Permit
 from tests.assurance import without
 from tests.assurance.guard import Guard
 from tests.assurance.guards_hardening import HARDENING
-from tests.assurance.without import nothing, replaced, yes
+from tests.assurance.without import none, nothing, replaced, yes
 
 GUARDS: Final = (
     Guard(
@@ -249,6 +249,15 @@ GUARDS: Final = (
             "test_a12_a_log_rebuilt_and_signed_with_the_stolen_key_is_a_split_view",
         ),
         replaced("audit_app.verify.trees:TreeWalk._compare_roots", nothing),
+    ),
+    Guard(
+        "list of the container",
+        "Which anchors there are is asked of the store, not of the database.",
+        (
+            "test_a12_a_container_says_itself_which_anchors_it_has_and_so_that_another_history_was_signed",
+            "test_a05_a_container_says_itself_that_more_was_signed_for",
+        ),
+        replaced("audit_app.anchors:BlobContainer.names", none),
     ),
     Guard(
         "trusted keys",

@@ -53,7 +53,7 @@ D5 | disk full on the database's volume | writes refused, people told so; no sta
 D6 | disk full on the export's volume | the export fails; nothing partial stays
 D7 | failover to a replica that lacks the last second | the signer refuses; verification names the lost range; after a new incarnation runs are looked for again, no second environment
 D8 | yesterday's dump restored | the signer refuses the smaller log; nothing is dispatched before somebody accepts the restore
-D9 | dump and restore | sequencing goes on by index, whatever the new transaction numbers are
+D9 | dump, and restore on a new server | sequencing goes on by index, although transactions are counted anew
 D10 | a transaction stays open for half an hour | only its own chain waits; an alarm; nothing is passed over afterwards
 D11 | a replica that is behind | every decision and claim is read where it is written
 D12 | connections exhausted | no run is taken from a worker that still works on it
@@ -152,12 +152,12 @@ A10 | a back-dated entry appended | BACKDATED
 A11 | an older backup put in the place of the database | TRUNCATED; the signer refuses
 A12 | everything rebuilt and signed with a stolen key | SPLIT_VIEW
 A13 | the stored leaves edited | MODIFIED; the entries are as they were signed
-A14 | a stored checkpoint edited | MODIFIED
+A14 | a stored checkpoint edited or deleted | MODIFIED, DELETED
 A15 | triggers switched off, an edit, triggers on again | as A1
 A16 | an export edited | named by the offline verifier, class per edit
 A17 | an anchor gone, overwritten or exchanged | UNANCHORED_TAIL, MODIFIED or SPLIT_VIEW
 A18 | the key in a bundle replaced | KEY_UNKNOWN
-A19 | the same letters in another Unicode form | MODIFIED
+A19 | a name in another Unicode form, or with letters that look the same | MODIFIED
 A20 | the same JSON in other bytes | MODIFIED
 A21 | nothing signed for a quarter of an hour | HEARTBEAT_GAP and an alarm
 A23 | a restore that somebody accepted | INCARNATION_CHANGE, for information

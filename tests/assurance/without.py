@@ -51,6 +51,11 @@ def yes(*_arguments: Any, **_options: Any) -> bool:
     return True
 
 
+def none(*_arguments: Any, **_options: Any) -> tuple[Any, ...]:
+    """Find nothing."""
+    return ()
+
+
 def no(*_arguments: Any, **_options: Any) -> bool:
     """Say no."""
     return False

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import runpy
+import shutil
 from io import StringIO
+from uuid import uuid4
 
 import pytest
+from celery.app.routes import MapRoute
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 from django.urls import reverse
 
-from audit_app import keys, scheduled, tree, witness
+from audit_app import keys, scheduled, tree, triggers, witness
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.anchors import AnchorError, LocalDirectory
@@ -22,6 +28,7 @@ from audit_app.notes import BadNoteError, fingerprint, opened, public_bytes
 from audit_app.verify import verify_log
 from audit_app.witness import SignerRefusedError
 from elm_project.log_stores import KeyFile
+from requests_app import services
 from requests_app.choices import State
 from tests.factories import make_people, make_request
 from tests.screens import client_of
@@ -98,6 +105,19 @@ def test_a_host_without_memory_goes_on_only_from_what_its_own_key_signed(people)
     with pytest.raises(SignerRefusedError, match="not one of its key"):
         sign_now()
     assert "KEY_UNKNOWN" in {finding.classification for finding in verify_log().defects}
+
+
+def test_a_host_that_only_knows_a_fingerprint_verifies_what_that_key_has_signed(people, monkeypatch):
+    """It has no key and the log tells of no rotation: the checkpoints name the key that the fingerprint is of."""
+    sign_now()
+    pinned = fingerprint(public_bytes(keys.signing_key()))
+    settings.LOG_SIGNING_KEY_FILE.unlink()
+    monkeypatch.setattr(settings, "PRODUCTION", True)
+    monkeypatch.setattr(settings, "LOG_KEY_FINGERPRINTS", [pinned])
+    report = verify_log()
+    assert (report.ok, report.findings) == (True, [])
+    monkeypatch.setattr(settings, "LOG_KEY_FINGERPRINTS", [])
+    assert {finding.classification for finding in verify_log().defects} == {"KEY_UNKNOWN"}
 
 
 def test_o04_a_rotation_is_logged_by_both_keys_and_old_checkpoints_still_hold(people):
@@ -243,6 +263,96 @@ def test_what_is_new_is_verified_from_where_the_last_result_ended(people):
     code, out, _ = command("verify_log", "--incremental")
     assert (code, f"{size} of {size} leaves verified" in out) == (0, True)
     assert VerificationRun.objects.count() == 4
+
+
+def gone_with_its_tree(people, rejected):
+    """The restored database has never heard of the tenant's log; the host that signs has."""
+    other = uuid4()
+    shutil.copyfile(
+        settings.LOG_SIGNER_FOLDER / f"{people.tenant.pk}.json", settings.LOG_SIGNER_FOLDER / f"{other}.json"
+    )
+    return "TRUNCATED", f"tree:{other}#0"
+
+
+def cut_short(people, rejected):
+    head = ChainHead.objects.get(chain=rejected.log_chain().key)
+    ProvisioningLog._base_manager.filter(chain=head.chain, sequence=head.sequence)._raw_delete("default")
+    return "TRUNCATED", f"{head.chain}#{head.sequence}"
+
+
+def goes_beyond_its_head(people, rejected):
+    heads = ChainHead.objects.filter(chain=rejected.log_chain().key)
+    before = ProvisioningLog.objects.get(chain=rejected.log_chain().key, sequence=heads.get().sequence - 1)
+    heads.update(sequence=before.sequence, sequenced=before.sequence, entry_hash=before.entry_hash)
+    return "INSERTED", f"{before.chain}#{before.sequence}"
+
+
+def head_names_another(people, rejected):
+    head = ChainHead.objects.get(chain=rejected.log_chain().key)
+    ChainHead.objects.filter(pk=head.pk).update(entry_hash="f" * 64)
+    return "MODIFIED", f"{head.chain}#{head.sequence}"
+
+
+def release_its_hold_in_silence(people, rejected):
+    services.place_hold(rejected.pk, by=people.compliance_officer, matter="SEC-1", reason="Asked for.")
+    rejected.legal_holds.all()._raw_delete("default")
+    return "STATE_MISMATCH", f"request:{rejected.pk}"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [gone_with_its_tree, cut_short, goes_beyond_its_head, head_names_another, release_its_hold_in_silence],
+)
+def test_also_the_verification_of_what_is_new_sees(people, attack):
+    rejected = make_request(State.REJECTED, people=people)
+    sign_now()
+    assert scheduled.verify(is_full=True)[1].ok
+    connection.check_constraints()  # no trigger is dropped while a foreign key waits to be checked
+    triggers.drop()
+    expected = attack(people, rejected)
+    report, _ = scheduled.verify(is_full=False)
+    assert {(finding.classification, finding.entry) for finding in report.defects} == {expected}
+
+
+def test_what_is_new_goes_on_from_a_verification_of_everything_that_ended_after_others_began(clock, people):
+    sign_now()
+    scheduled.verify(is_full=True)
+    clock.advance(minutes=20)
+    _, began_later = scheduled.verify(is_full=False)
+    clock.advance(minutes=-5)
+    _, full = scheduled.verify(is_full=True)
+    clock.advance(minutes=10)
+    _, run = scheduled.verify(is_full=False)
+    tenant = str(people.tenant.pk)
+    assert began_later.started_at > full.started_at
+    assert run.coverage[tenant]["all_verified_at"] == full.coverage[tenant]["all_verified_at"]
+    assert run.coverage[tenant]["all_verified_at"] == full.started_at.isoformat()
+
+
+@pytest.mark.parametrize(
+    ("queues", "expected"),
+    [
+        ({}, ("celery", "celery", "celery")),
+        ({"ELM_LOG_SIGNER_QUEUE": "log"}, ("log", "log", "log")),
+        ({"ELM_LOG_SIGNER_QUEUE": "log", "ELM_LOG_VERIFIER_QUEUE": "verification"}, ("log", "verification", "log")),
+    ],
+)
+def test_what_verifies_the_log_can_have_a_queue_of_its_own(monkeypatch, queues, expected):
+    for name, queue in queues.items():
+        monkeypatch.setenv(name, queue)
+    route = MapRoute(runpy.run_path(str(settings.BASE_DIR / "elm_project/log_settings.py"))["CELERY_TASK_ROUTES"])
+    tasks = ("audit_app.tasks.checkpoint", "audit_app.tasks.verify_all", "evidence_app.tasks.store")
+    assert tuple(route(task)["queue"] for task in tasks) == expected
+    assert route("audit_app.tasks.verify_new") == route("audit_app.tasks.verify_all")
+
+
+def test_every_queue_of_the_log_has_its_worker_in_compose():
+    compose = (settings.BASE_DIR / "compose.yaml").read_text()
+    named = re.findall(r"ELM_LOG_\w+_QUEUE: (\w+)", compose)
+    assert sorted(named) == sorted(re.findall(r"worker --queues (\w+)", compose))
+    verifier = compose.partition("  verifier:")[2].partition("  beat:")[0]
+    assert "KEY_FILE" not in verifier
+    assert "elm-key" not in verifier
 
 
 def test_a_finding_is_an_alarm_and_nothing_behind_it_counts_as_verified(people, caplog):

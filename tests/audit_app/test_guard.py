@@ -179,8 +179,26 @@ def test_a15_altered_tables_are_recorded_although_nothing_is_left_of_it() -> Non
         run(f"ANALYZE {TABLE}")
         run(f"VACUUM {TABLE}")  # work as usual alters nothing
         guard.look()
-        (settings.LOG_SIGNER_FOLDER / "catalogue.state").write_text("[]")  # a damaged memory begins anew
-        guard.look()
         assert ProvisioningLog.objects.count() == known
     finally:
         run(f"ALTER TABLE {TABLE} DROP COLUMN IF EXISTS more")
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_memory_that_is_missing_or_damaged_is_an_alarm_and_no_silent_new_beginning() -> None:
+    make_tenant()
+    memory = settings.LOG_SIGNER_FOLDER / "catalogue.state"
+    scheduled.verify(is_full=True)
+    for forget, how in ((memory.unlink, "missing"), (lambda: memory.write_text("[]"), "damaged")):
+        forget()
+        with capture_logs() as lines:
+            guard.look()
+            guard.look()
+        assert [(line["event"], line["memory"]) for line in lines] == [("log_tables_forgotten", how)]
+    entries = ProvisioningLog.objects.filter(action=Action.LOG_TABLE_ALTERED).order_by("sequence")
+    assert [(entry.action_details["memory"], entry.success) for entry in entries] == [
+        ("missing", False),
+        ("damaged", False),
+    ]
+    assert verify_log().ok

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from audit_app import canonical, keys, triggers
+from audit_app.actions import Action, ActorType
+from audit_app.actors import Actor
 from audit_app.checkpoints import sign_now
+from audit_app.log import record
 from audit_app.merkle import CompactRange, leaf_hash
+from audit_app.models import ProvisioningLog
 from audit_app.notes import TreeHead, public_bytes, sign
 from audit_app.verify import Report, verify_log
 from core_app import clock as core_clock
@@ -27,7 +31,9 @@ from requests_app.choices import State, Zone
 from tests.factories import make_people, make_request
 
 LOG = "audit_app_provisioninglog"
+NOBODYS = "0" * 31 + "1"  # a key that no entry has
 BEGIN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+ACCENTED = "andr\u00e9@contoso.example"  # in normal form C, signed for
 NAMES = ("LOG_SIGNING_KEY_FILE", "LOG_SIGNER_FOLDER", "LOG_ANCHOR_FOLDER")
 
 
@@ -91,6 +97,8 @@ def build(folder: Path) -> Built:
         _back_up(folder / "older.sqlite3")
         rejected = make_request(State.REJECTED, people=people, zone=Zone.ZONE_2)
         elsewhere = make_request(State.REJECTED, people=others, zone=Zone.ZONE_2)
+        with transaction.atomic():
+            record(Action.PREFLIGHT_CHECKED, on=people.tenant, by=Actor(type=ActorType.USER, name=ACCENTED))
         sign_now()
         for who in (people, others):
             export_evidence(who.tenant.pk, "2026Q1", folder / f"bundle-{who.tenant.pk}", by=who.auditor)
@@ -149,6 +157,33 @@ def put(chain: str, sequence: int, content: bytes, **columns: Any) -> None:
     columns |= {"canonical": content, "entry_hash": canonical.digest(content)}
     names = ", ".join(f"{name} = %s" for name in columns)
     sql(f"UPDATE {LOG} SET {names} WHERE chain = %s AND sequence = %s", *columns.values(), chain, sequence)
+
+
+def exchange(chain: str, first: int, second: int) -> None:
+    """Let two entries change places: each gets the other one's key and number, and nothing else."""
+    places = {number: (entry(chain, number)["id"], number) for number in (first, second)}
+    aside = f"UPDATE {LOG} SET id = %s, sequence = %s WHERE chain = %s AND sequence = %s"
+    sql(aside, NOBODYS, 0x7FFF, chain, first)
+    sql(aside, *places[first], chain, second)
+    sql(aside, *places[second], chain, 0x7FFF)
+
+
+def put_in(chain: str, at: int) -> None:
+    """Put a forged entry into the middle of a chain; those behind it move on by one."""
+    forged = canonical.decode(bytes(entry(chain, at)["canonical"])) | {"id": NOBODYS}
+    sql(f"UPDATE {LOG} SET sequence = sequence + 1000 WHERE chain = %s AND sequence >= %s", chain, at)
+    sql(f"UPDATE {LOG} SET sequence = sequence - 999 WHERE chain = %s AND sequence >= 1000", chain)
+    copy(chain, at + 1, sequence=at)
+    put(chain, at, canonical.encode(forged))
+
+
+def copy(chain: str, of: int, sequence: int) -> None:
+    """Put a copy of an entry at a place; a chain never forks, so that it needs a previous hash of its own."""
+    others = {"id": f"'{NOBODYS}'", "sequence": str(sequence), "previous_hash": f"'{'f' * 64}'"}
+    names = [field.column for field in ProvisioningLog._meta.concrete_fields]
+    values = ", ".join(others.get(name, name) for name in names)
+    where = "WHERE chain = %s AND sequence = %s"
+    sql(f"INSERT INTO {LOG} ({', '.join(names)}) SELECT {values} FROM {LOG} {where}", chain, of)
 
 
 def plant_leaves() -> None:

@@ -23,7 +23,20 @@ from audit_app.verify import verify_log
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from tests.factories import make_request
-from tests.faults.tampered import LOG, classes, found, plant_leaves, rewrite, sign_again, sql
+from tests.faults.tampered import (
+    LOG,
+    classes,
+    copy,
+    entry,
+    exchange,
+    found,
+    plant_leaves,
+    put,
+    put_in,
+    rewrite,
+    sign_again,
+    sql,
+)
 
 pytestmark = pytest.mark.postgres
 WRITERS, OWN = 8, 9  # entries of its own chain that a writer makes in a transaction
@@ -37,20 +50,57 @@ def rewritten_and_signed(chain):
     sign_again()
 
 
+def deleted_with_its_request(chain):
+    sql(f"DELETE FROM {LOG} WHERE chain = %s", chain)
+    sql("DELETE FROM audit_app_chainhead WHERE chain = %s", chain)
+    sql("DELETE FROM requests_app_environmentrequest WHERE id = %s", chain.partition(":")[2])
+
+
+def moved(chain):
+    to = f"SELECT chain FROM {LOG} WHERE environment_request_id IS NULL LIMIT 1"
+    columns = f"chain = ({to}), sequence = 99, environment_request_id = NULL"
+    sql(f"UPDATE {LOG} SET {columns} WHERE chain = %s AND sequence = 3", chain)
+
+
+def forked(chain):
+    sql(f"ALTER TABLE {LOG} DROP CONSTRAINT one_entry_per_chain_and_sequence")
+    copy(chain, 3, sequence=3)
+
+
+def spelt_otherwise(chain):
+    other = bytes(entry(chain, 3)["canonical"]).replace(b'"sequence":3', b'"sequence":3.0')
+    put(chain, 3, other)
+
+
+def named_alike(chain):
+    alike = "UPDATE {0} SET actor = replace(actor, 'o', U&'\\043E') WHERE chain = %s AND sequence = 3"  # Cyrillic
+    sql(alike.format(LOG), chain)
+
+
+# Names of attacks, what is done, and every class that is then found
 ATTACKS = {
     "A1": (lambda chain: sql(f"UPDATE {LOG} SET actor = 'x' WHERE chain = %s AND sequence = 3", chain), {"MODIFIED"}),
+    "A2": (lambda chain: rewrite(chain, 3, actor="x@contoso.example"), {"MODIFIED"}),
     "A3": (lambda chain: rewrite(chain, 3, to_tail=True, actor="x@contoso.example"), {"MODIFIED"}),
     "A4": (lambda chain: sql(f"DELETE FROM {LOG} WHERE chain = %s AND sequence = 3", chain), {"DELETED"}),
     "A5": (lambda chain: sql(f"DELETE FROM {LOG} WHERE chain = %s AND sequence > 3", chain),
            {"TRUNCATED", "DELETED", "STATE_MISMATCH"}),
+    "A6": (deleted_with_its_request, {"DELETED"}),
+    "A7": (lambda chain: put_in(chain, 3), {"INSERTED", "MODIFIED"}),
+    "A8": (lambda chain: exchange(chain, 2, 3), {"MODIFIED", "REORDERED"}),
+    "A9": (moved, {"MOVED", "DELETED", "INSERTED"}),
     "A12": (rewritten_and_signed, {"SPLIT_VIEW"}),
     "A13": (lambda _chain: sql("UPDATE audit_app_treeleaf SET leaf_hash = '\\x00' WHERE \"index\" = 2"), {"MODIFIED"}),
     "A14": (lambda _chain: sql("UPDATE audit_app_checkpoint SET root = 'x'"), {"MODIFIED"}),
+    "A19": (named_alike, {"MODIFIED"}),
+    "A20": (spelt_otherwise, {"MODIFIED"}),
+    "A23": (lambda _chain: sql("UPDATE audit_app_logtree SET incarnation = 2"), {"INCARNATION_CHANGE"}),
+    "two entries at one place": (forked, {"FORKED", "INSERTED", "MODIFIED"}),
 }  # fmt: skip
 
 
 @pytest.mark.django_db
-def test_a01_to_a14_raw_edits_are_named_on_postgresql_too(clock, people):
+def test_a01_to_a23_raw_edits_are_named_on_postgresql_too(clock, people):
     chain = make_request(State.REJECTED, people=people, zone=Zone.ZONE_2).log_chain().key
     sign_now()
     connection.check_constraints()  # no trigger is dropped while a foreign key waits to be checked
@@ -84,6 +134,7 @@ def test_a24_eight_writers_and_a_signer_leave_nothing_to_find(people):
     report = verify_log()
     verified_in = time.monotonic() - began
 
+    assert looks > 0  # it was signed for and verified while they wrote
     assert (alarms, report.findings) == ([], [])
     assert report.entries == LogTree.objects.get().size == TreeLeaf.objects.count() == ProvisioningLog.objects.count()
     assert report.entries >= ENTRIES

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import unicodedata
 from io import StringIO
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import transaction
 
 from audit_app import canonical, scheduled, triggers
 from audit_app.actors import SYSTEM
@@ -22,7 +24,19 @@ from audit_app.witness import SignerRefusedError
 from requests_app.choices import State, Zone
 from tests.factories import make_people, make_request
 from tests.faults import tampered
-from tests.faults.tampered import LOG, Built, classes, entry, found, plant_leaves, rewrite, sign_again, sql, unguarded
+from tests.faults.tampered import (
+    ACCENTED,
+    LOG,
+    Built,
+    classes,
+    entry,
+    found,
+    plant_leaves,
+    rewrite,
+    sign_again,
+    sql,
+    unguarded,
+)
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -168,32 +182,13 @@ def test_a06_a_request_deleted_with_its_log_is_deleted(log):
 
 
 def test_a07_a_forged_entry_in_the_middle_is_inserted(log):
-    forged = canonical.decode(bytes(entry(log.chain, 4)["canonical"])) | {"id": "0" * 31 + "1"}
-    sql(f"UPDATE {LOG} SET sequence = sequence + 1000 WHERE chain = %s AND sequence >= 4", log.chain)
-    sql(f"UPDATE {LOG} SET sequence = sequence - 999 WHERE chain = %s AND sequence >= 1000", log.chain)
-    names = [field.column for field in ProvisioningLog._meta.concrete_fields]
-    values = ["'00000000000000000000000000000001'" if name == "id" else name for name in names]
-    values = ["4" if name == "sequence" else value for name, value in zip(names, values, strict=True)]
-    sql(f"INSERT INTO {LOG} ({', '.join(names)}) SELECT {', '.join(_free(values))} FROM {LOG} "
-        "WHERE chain = %s AND sequence = 5", log.chain)  # fmt: skip
-    tampered.put(log.chain, 4, canonical.encode(forged))
+    tampered.put_in(log.chain, 4)
     assert ("INSERTED", f"{log.chain}#4") in found()
 
 
-def _free(values: list[str]) -> list[str]:
-    """A chain never forks: the forged entry needs a previous hash of its own."""
-    return ["'" + "f" * 64 + "'" if value == "previous_hash" else value for value in values]
-
-
 def test_a08_exchanged_entries_are_modified_and_reordered(log):
-    columns = [field.column for field in ProvisioningLog._meta.concrete_fields if field.name not in ("id", "sequence")]
-    rows = [sql(f"SELECT {', '.join(columns)} FROM {LOG} WHERE chain = %s AND sequence = %s", log.chain, at)[0]
-            for at in (4, 6)]  # fmt: skip
-    sql(f"UPDATE {LOG} SET previous_hash = 'x' || sequence WHERE chain = %s AND sequence IN (4, 6)", log.chain)
-    for at, row in ((4, rows[1]), (6, rows[0])):
-        names = ", ".join(f"{column} = %s" for column in columns)
-        sql(f"UPDATE {LOG} SET {names} WHERE chain = %s AND sequence = %s", *row, log.chain, at)
-    assert {("MODIFIED", f"{log.chain}#4"), ("MODIFIED", f"{log.chain}#6")} <= found()
+    tampered.exchange(log.chain, 4, 6)
+    assert found() == {(kind, f"{log.chain}#{at}") for kind in ("MODIFIED", "REORDERED") for at in (4, 6)}
 
 
 @pytest.mark.parametrize("target", ["other", "elsewhere"])
@@ -291,18 +286,25 @@ def test_a17_an_anchor_that_is_not_what_it_was_is_named(log, change, expected):
     assert all(newest.name in place for _, place in found())
 
 
-@pytest.mark.parametrize("is_hashed", [False, True])
-def test_a19_the_same_letters_in_another_form_are_modified(log, is_hashed):
-    before = entry(log.chain, 4)
-    content = bytes(before["canonical"]).replace(b"contoso", "contosó".encode())
-    tampered.put(log.chain, 4, content)
-    nfd = unicodedata.normalize("NFD", content.decode()).encode()
-    assert nfd != content
-    if is_hashed:
-        tampered.put(log.chain, 4, nfd)
-    else:
-        sql(f"UPDATE {LOG} SET canonical = %s WHERE chain = %s AND sequence = 4", nfd, log.chain)
-    assert ("MODIFIED", f"{log.chain}#4") in found()
+@pytest.mark.parametrize("attacked", ["column", "bytes", "bytes and hash", "everything"])
+@pytest.mark.parametrize(
+    "likeness",
+    [unicodedata.normalize("NFD", ACCENTED), ACCENTED.replace("a", "\u0430", 1)],
+    ids=["the same letter in another form", "a Cyrillic letter that looks the same"],
+)
+def test_a19_a_name_that_looks_the_same_is_modified(log, likeness, attacked):
+    """The entry was signed for as it was: nothing but the likeness is changed."""
+    chain, sequence, content = sql(f"SELECT chain, sequence, canonical FROM {LOG} WHERE actor = %s", ACCENTED)[0]
+    forged = content.replace(ACCENTED.encode(), likeness.encode())
+    assert (likeness != ACCENTED, forged != content, verify_log().ok) == (True, True, True)
+    place = (chain, sequence)
+    if attacked in ("column", "everything"):
+        sql(f"UPDATE {LOG} SET actor = %s WHERE chain = %s AND sequence = %s", likeness, *place)
+    if attacked == "bytes":
+        sql(f"UPDATE {LOG} SET canonical = %s WHERE chain = %s AND sequence = %s", forged, *place)
+    elif attacked != "column":
+        tampered.put(*place, forged)
+    assert found() == {("MODIFIED", f"{chain}#{sequence}")}
 
 
 @pytest.mark.parametrize(
@@ -315,12 +317,16 @@ def test_a19_the_same_letters_in_another_form_are_modified(log, is_hashed):
     ],
     ids=["1.0", "order", "escape", "space"],
 )
-def test_a20_the_same_json_in_other_bytes_is_modified(log, other_bytes):
+@pytest.mark.parametrize("is_hashed", [False, True])
+def test_a20_the_same_json_in_other_bytes_is_modified(log, other_bytes, is_hashed):
     tag, text = canonical.VERSION_TAG, bytes(entry(log.chain, 4)["canonical"])[len(canonical.VERSION_TAG) :].decode()
     changed = other_bytes(text)
     assert changed != text
     assert json.loads(changed) == json.loads(text)
-    tampered.put(log.chain, 4, tag + changed.encode())
+    if is_hashed:
+        tampered.put(log.chain, 4, tag + changed.encode())
+    else:
+        sql(f"UPDATE {LOG} SET canonical = %s WHERE chain = %s AND sequence = 4", tag + changed.encode(), log.chain)
     assert found() == {("MODIFIED", f"{log.chain}#4")}
 
 
@@ -333,32 +339,44 @@ def test_d18_one_flipped_bit_is_named_with_its_row(log, column, bit):
     flipped = bytes(content) if isinstance(value, bytes) else bytes(content).decode("latin-1")
     sql("PRAGMA ignore_check_constraints=ON")  # a disk asks no constraint
     sql(f"UPDATE {LOG} SET {column} = %s WHERE chain = %s AND sequence = 4", flipped, log.chain)
-    if column == "action_details" and not _is_json(flipped):
-        err = StringIO()
-        with pytest.raises(SystemExit) as ended:
-            call_command("verify_log", stdout=StringIO(), stderr=err)
-        assert (ended.value.code, "none of its type" in err.getvalue()) == (2, True)
-        return
     assert ("MODIFIED", f"{log.chain}#4") in found()
 
 
+@pytest.mark.parametrize("column", ["actor", "action_details", "error_message"])
+def test_d18_a_byte_that_is_no_text_is_named_with_its_row(log, column):
+    sql("PRAGMA ignore_check_constraints=ON")
+    sql(f"UPDATE {LOG} SET {column} = CAST(x'7BFF7D' AS TEXT) WHERE chain = %s AND sequence = 4", log.chain)
+    assert found() == {("MODIFIED", f"{log.chain}#4")}
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_d18_a_value_that_cannot_be_read_is_an_alarm_and_keeps_no_other_tenant_from_being_verified(
+    log, caplog, is_full
+):
+    sql(f"UPDATE {LOG} SET timestamp = 'x' WHERE chain = %s AND sequence = 4", log.chain)
+    sql(f"UPDATE {LOG} SET actor = 'x' WHERE chain = %s AND sequence = 2", log.elsewhere)
+    err = StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("verify_log", stdout=StringIO(), stderr=err)
+    assert (ended.value.code, "none of its type" in err.getvalue()) == (2, True)
+
+    report, run = scheduled.verify(is_full=is_full)
+
+    assert found(report) == {("MODIFIED", f"tree:{log.tenant}"), ("MODIFIED", f"{log.elsewhere}#2")}
+    assert (VerificationRun.objects.get().ok, run.ok, "log_does_not_verify" in caplog.text) == (False, False, True)
+
+
 @pytest.mark.parametrize("bit", [0, 7])
-def test_d18_one_flipped_bit_of_a_leaf_or_of_the_trees_edge_is_named(log, bit):
-    for table, column, where in (
-        ("audit_app_treeleaf", "leaf_hash", '"index" = 3'),
-        ("audit_app_logtree", "edge", "size > 0"),
-    ):
-        (value,) = sql(f"SELECT {column} FROM {table} WHERE {where}")[0]
-        sql(f"UPDATE {table} SET {column} = %s WHERE {where}", bytes([value[0] ^ 1 << bit]) + value[1:])
-        assert "MODIFIED" in classes()
-        assert all(place.startswith("tree:") for kind, place in found() if kind == "MODIFIED")
-
-
-def _is_json(text):
-    try:
-        return json.loads(text) is not None
-    except ValueError:
-        return False
+@pytest.mark.parametrize(
+    ("table", "column", "where"),
+    [("audit_app_treeleaf", "leaf_hash", '"index" = 3'), ("audit_app_logtree", "edge", "size > 0")],
+    ids=["leaf", "edge"],
+)
+def test_d18_one_flipped_bit_of_a_leaf_or_of_the_trees_edge_is_named(log, table, column, where, bit):
+    (value,) = sql(f"SELECT {column} FROM {table} WHERE {where}")[0]
+    sql(f"UPDATE {table} SET {column} = %s WHERE {where}", bytes([value[0] ^ 1 << bit]) + value[1:])
+    assert classes() == {"MODIFIED"}
+    assert all(place.startswith("tree:") for _, place in found())
 
 
 def test_a21_a_missing_heartbeat_is_told_and_alarmed_and_no_contradiction(log, caplog, monkeypatch):
@@ -388,8 +406,29 @@ def test_a23_an_accepted_restore_is_an_incarnation_and_no_contradiction(older, m
     assert "INCARNATION_CHANGE" in {finding.classification for finding in report.findings}
 
 
-def test_a23_an_incarnation_that_nobody_accepted_is_a_contradiction(log):
+@pytest.mark.parametrize("signer_remembers", [True, False])
+def test_a23_an_incarnation_that_nobody_accepted_is_a_contradiction(log, signer_remembers):
     sql("UPDATE audit_app_logtree SET incarnation = 2")
+    if signer_remembers:
+        with pytest.raises(SignerRefusedError):
+            sign_now()
+    else:
+        shutil.rmtree(settings.LOG_SIGNER_FOLDER)
     assert classes() == {"INCARNATION_CHANGE"}
-    with pytest.raises(SignerRefusedError):
-        sign_now()
+
+
+def test_a23_an_incarnation_that_a_later_restore_cut_off_is_told_and_no_contradiction(older, monkeypatch):
+    """Signed for as the second incarnation, then restored to before that: the third one's entry speaks for both."""
+    monkeypatch.setattr(older.clock, "at", older.clock.at)
+    tenants = list(LogTree.objects.values_list("tenant", flat=True))
+    with transaction.atomic():
+        for tenant in tenants:
+            accept_restore(tenant, by=SYSTEM, reason="The disk was lost.")
+        transaction.set_rollback(True)  # and with it the log of the second incarnation
+    for tenant in tenants:
+        accept_restore(tenant, by=SYSTEM, reason="The disk was lost again.")
+    sign_now()
+    report = verify_log()
+    told = [one.detail for one in report.findings if one.classification == "INCARNATION_CHANGE"]
+    assert (report.ok, len(told)) == (True, 2 * len(tenants)), report.defects
+    assert any("Incarnation 2 was signed for and lost" in detail for detail in told)
