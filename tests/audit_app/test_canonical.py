@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_app import canonical
+from audit_app.chain import Entry, seal
+from audit_app.merkle import leaf_hash
+from audit_app.models import ProvisioningLog
 
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
 
@@ -23,6 +28,24 @@ def test_a_value_has_the_bytes_and_the_hash_of_the_vector(vector: dict[str, Any]
     assert content.hex() == vector["bytes"]
     assert canonical.digest(content) == vector["sha256"]
     assert canonical.decode(content) == vector["value"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["entries"], ids=lambda vector: vector["about"])
+def test_a_whole_entry_has_the_bytes_the_hash_and_the_leaf_of_the_vector(vector: dict[str, Any]) -> None:
+    """From the columns as they are stored: whoever builds another verifier has to get the same bytes."""
+    value = vector["value"]
+    assert set(value) == set(Entry.__annotations__)
+    request = value["environment_request"]
+    row = ProvisioningLog(
+        **{name: value[name] for name in value.keys() - {"id", "tenant", "environment_request", "timestamp"}},
+        id=UUID(value["id"]),
+        tenant_id=UUID(value["tenant"]),
+        environment_request_id=UUID(request) if request else None,
+        timestamp=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=value["timestamp"]),
+    )
+    content, entry_hash = seal(row)
+    assert (content.hex(), entry_hash) == (vector["bytes"], vector["sha256"])
+    assert leaf_hash(entry_hash).hex() == vector["leaf"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["refused"], ids=lambda vector: vector["about"])

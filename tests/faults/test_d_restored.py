@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 from django.db import DatabaseError, connection, connections, transaction
@@ -28,26 +31,41 @@ from elm_project.backups import database_in_use
 from provisioning_app import services
 from requests_app.choices import State, Zone
 from tests.factories import decide, make_people, make_request
-from tests.faults.clusters import OWNER, Cluster, connected
+from tests.faults.clusters import OWNER, WAIT_SECONDS, Cluster, connected
 from tests.faults.invariants import check_tenant
 from tests.faults.remote import completed, stands_at
-from tests.faults.sessions import head_locked
-from tests.faults.tampered import found
+from tests.faults.sessions import in_background
+from tests.faults.tampered import database_at, found
 from tests.microsoft import World, WorldMaker
 
 
 @pytest.fixture
-def forgetful(db, simulator, clock, settings, tmp_path) -> World:
+def own_database(db, tmp_path) -> Iterator[None]:
+    """A database that others do not share and that commits, so that it can be copied and put back."""
+    empty, copy = (sqlite3.connect(file) for file in (connection.settings_dict["NAME"], tmp_path / "own.sqlite3"))
+    with closing(empty), closing(copy):
+        empty.backup(copy)
+    with database_at(tmp_path / "own.sqlite3"):
+        yield
+
+
+@pytest.fixture
+def forgetful(own_database, simulator, clock, settings, tmp_path) -> World:
     """A tenant on both sides, in simulated time; its log is going to be another incarnation."""
     return WorldMaker(simulator, clock, settings, tmp_path)()
 
 
 @contextmanager
 def forgotten() -> Iterator[None]:
-    """Let the database have forgotten what happens in the block: Microsoft, the signer and the anchors have not."""
-    with transaction.atomic():
+    """Put a backup from before the block back after it: Microsoft, the signer and the anchors do not know of that."""
+    file = Path(connection.settings_dict["NAME"])
+    with tempfile.TemporaryDirectory() as folder:
+        backup = database_in_use().back_up(Path(folder))
         yield
-        transaction.set_rollback(True)
+        connection.close()
+        for left in file.parent.glob(f"{file.name}-*"):  # the write-ahead log is the lost database's
+            left.unlink()
+        shutil.copyfile(backup.file, file)
 
 
 def resumed(world: World, reason: str) -> None:
@@ -127,66 +145,93 @@ def signed(people) -> None:
     checkpoint(people.tenant.pk, keys.signing_key())
 
 
-def test_d09_after_dump_and_restore_the_sequencing_goes_on_by_index(cluster: Cluster, tmp_path):
+@contextmanager
+def another_cluster() -> Iterator[Cluster]:
+    """Yield a server that was made a moment ago: it counts its transactions from the beginning."""
+    with tempfile.TemporaryDirectory(prefix="elm-restored-", ignore_cleanup_errors=True) as folder:
+        other = Cluster(Path(folder))
+        other.initialise()
+        other.start()
+        try:
+            with other.admin("postgres") as session:
+                session.execute("CREATE DATABASE elm")
+            yield other
+        finally:
+            other.stop("immediate")
+
+
+TRANSACTIONS = "SELECT pg_current_xact_id()::text::bigint"
+USED_UP = "DO $$ BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$"
+
+
+def test_d09_after_a_restore_on_a_new_server_the_sequencing_goes_on_by_index(cluster: Cluster, tmp_path):
+    """Transactions are counted anew there: what was written after the restore has smaller numbers than before it."""
     with connected(cluster.url(OWNER)):
         people = make_people()
+        with cluster.admin() as session:
+            session.execute(USED_UP)
         make_request(State.REJECTED, people=people, zone=Zone.ZONE_2)
         signed(people)
-        database = database_in_use()
-        backup = database.back_up(tmp_path)
-        with database.restored(backup, tmp_path):
-            name = connections["restored"].settings_dict["NAME"]
-            with connected(cluster.url(OWNER, database=name)):
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_current_xact_id()::text::bigint")
-                    (transactions,) = cursor.fetchone()
-                size = LogTree.objects.get(tenant=people.tenant).size
-                make_request(State.REJECTED, people=people, zone=Zone.ZONE_2)
-                signed(people)
-                indices = TreeLeaf.objects.filter(tenant=people.tenant).order_by("index")
-                assert list(indices.values_list("index", flat=True)) == list(range(indices.count()))
-                assert indices.count() > size
-                assert found(verify_log(people.tenant.pk)) == set()
-                assert transactions  # whatever they are counted from: nothing of ours depends on them
+        size = LogTree.objects.get(tenant=people.tenant).size
+        before = cluster.ask(TRANSACTIONS)
+        backup = database_in_use().back_up(tmp_path)
+    with another_cluster() as other, connected(other.url(OWNER)), database_in_use().restored(backup, tmp_path):
+        name = connections["restored"].settings_dict["NAME"]
+        with connected(other.url(OWNER, database=name)):
+            make_request(State.REJECTED, people=people, zone=Zone.ZONE_2)
+            signed(people)
+            assert other.ask(TRANSACTIONS) < before
+            indices = TreeLeaf.objects.filter(tenant=people.tenant).order_by("index")
+            assert list(indices.values_list("index", flat=True)) == list(range(indices.count()))
+            assert indices.count() == ProvisioningLog.objects.filter(tenant=people.tenant).count() > size
+            assert found(verify_log(people.tenant.pk)) == set()
 
 
 def test_d10_a_transaction_that_stays_open_holds_up_its_own_chain_alone_and_an_alarm_is_raised(cluster: Cluster):
+    """It has written its entry and commits late: after others were signed for, its entry is a leaf like any other."""
     with connected(cluster.url(OWNER)):
         people = make_people()
         held, other = make_request(people=people), make_request(people=people)
         signed(people)
+        now, written, may_commit = datetime.now(UTC), Event(), Event()
+
+        def write_and_stay_open() -> None:
+            with transaction.atomic():
+                record(Action.REMINDER_SENT, on=held, by=SYSTEM)
+                written.set()
+                assert may_commit.wait(WAIT_SECONDS)
+
         with cluster.admin() as session, capture_logs() as lines:
             session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
             session.execute("SELECT count(*) FROM audit_app_provisioninglog")  # pins the horizon of old rows
-            key = held.log_chain().key
-            with head_locked(cluster, key) as writer:
-                writer.execute("SELECT pg_current_xact_id()")
+            late = in_background(write_and_stay_open)
+            assert written.wait(WAIT_SECONDS)
+            with core_clock.using(lambda: now):
                 horizon.watch()
-                with transaction.atomic():
-                    record(Action.REMINDER_SENT, on=other, by=SYSTEM)
-                signed(people)
-                assert waiting(people) == set()
-                assert found(verify_log(people.tenant.pk)) == set()
-                with core_clock.using(lambda: later(minutes=30)):
+            with transaction.atomic():
+                record(Action.REMINDER_SENT, on=other, by=SYSTEM)
+            signed(people)
+            assert (waiting(people), found(verify_log(people.tenant.pk))) == (set(), set())
+            size = LogTree.objects.get(tenant=people.tenant).size
+            for seconds, alarms in ((59, []), (61, [61]), (1800, [61, 1800])):
+                with core_clock.using(lambda seconds=seconds: now + timedelta(seconds=seconds)):
                     horizon.watch()
-                writer.execute("COMMIT")
-        events = [line for line in lines if line["event"] == "transaction_open_for_long"]
-        assert [line["seconds"] >= 1800 for line in events] == [True]
-        with transaction.atomic():
-            record(Action.REMINDER_SENT, on=held, by=SYSTEM)
+                events = [line for line in lines if line["event"] == "transaction_open_for_long"]
+                assert [line["seconds"] for line in events] == alarms
+            may_commit.set()
+            late.result(WAIT_SECONDS)
+        assert waiting(people) == {held.log_chain().key}
         signed(people)
-        assert waiting(people) == set()  # nothing was passed over
-        assert found(verify_log(people.tenant.pk)) == set()
+        indices = TreeLeaf.objects.filter(tenant=people.tenant).order_by("index").values_list("index", flat=True)
+        assert list(indices) == list(range(size + 1))  # nothing was passed over
+        assert TreeLeaf.objects.get(tenant=people.tenant, index=size).entry == held.log_entries.last().pk
+        assert (waiting(people), found(verify_log(people.tenant.pk))) == (set(), set())
 
 
 def waiting(people) -> set[str]:
     """Return the chains of which entries are not in the tree."""
     heads = ChainHead.objects.filter(tenant=people.tenant, sequence__gt=F("sequenced"))
     return set(heads.values_list("chain", flat=True))
-
-
-def later(**span: int) -> datetime:
-    return datetime.now(UTC) + timedelta(**span)
 
 
 @contextmanager
