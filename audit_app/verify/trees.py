@@ -97,9 +97,10 @@ class TreeWalk:
         rows = TreeLeaf.objects.using(self.using).filter(tenant=self.tree.tenant_id)
         rows = rows.annotate(
             entry_hash=Subquery(entry.values("entry_hash")), timestamp=Subquery(entry.values("timestamp"))
-        ).values_list("index", "entry", "leaf_hash", "entry_hash", "timestamp", named=True)
+        )
+        read = rows.order_by("index").values_list("index", "entry", "leaf_hash", "entry_hash", "timestamp", named=True)
         after = self.first - 1
-        while page := list(rows.filter(index__gt=after).order_by("index")[:_PAGE]):
+        while page := list(read.filter(index__gt=after)[:_PAGE]):
             yield from page
             after = page[-1].index
 
