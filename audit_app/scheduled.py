@@ -127,7 +127,8 @@ def _whole_of(tenant_id: UUID) -> Report:
 
 def _unreadable(tenant_id: UUID, error: Exception) -> Report:
     """Return a finding instead of an end: one damaged value keeps no other tenant's log from being verified."""
-    detail = f"It cannot be verified: somebody put a value into a column that is none of its type ({error})."
+    log.error("log_cannot_be_read", tenant=str(tenant_id), exc_info=error)
+    detail = f"It cannot be read, and so not verified. Whatever cannot be read was damaged or changed: {error}"
     return Report(findings=[Finding("MODIFIED", f"tree:{tenant_id}", detail)])
 
 
