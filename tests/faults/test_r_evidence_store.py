@@ -186,6 +186,9 @@ def test_r34_a_container_that_protects_nothing_anchors_nothing(world, monkeypatc
     world.fault(host="blob", method="HEAD", path="checkpoints", **unlocked)
     assert len(checkpoint_due()) == 1
     assert (Anchor.objects.count(), "checkpoint_not_anchored" in caplog.text) == (0, True)
+    world.simulator.control("DELETE", "/faults")
+    sign_now()  # the next checkpoint tries again
+    assert Anchor.objects.get().is_worm
 
 
 def signing_with_the_vault(world, settings):
