@@ -81,8 +81,8 @@ def _record_forgotten(memory: str, now: catalogue.Catalogue) -> None:
     """Record that nobody knows what was altered before this: whoever wants to hide it takes the memory away."""
     log.error("log_tables_forgotten", memory=memory)
     details = {"since": None, "memory": memory, "objects": len(now.versions), "refused_ever": now.refused}
-    error = f"What this host remembered of the log's tables is {memory}: what was altered before is not known."
-    _record_everywhere(Action.LOG_TABLE_ALTERED, details, error)
+    told = noop("What this host remembered of the log's tables is %(memory)s: what was altered before is not known.")
+    _record_everywhere(Action.LOG_TABLE_ALTERED, details, told % {"memory": memory})
 
 
 def _record_differences(before: catalogue.Catalogue, now: catalogue.Catalogue) -> None:

@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 from django.db import DEFAULT_DB_ALIAS, InternalError
 from django.db.models import F, Q
+from django.utils.translation import gettext_noop as noop
 
 from audit_app import guard
 from audit_app.merkle import CompactRange
@@ -128,8 +129,8 @@ def _whole_of(tenant_id: UUID) -> Report:
 def _unreadable(tenant_id: UUID, error: Exception) -> Report:
     """Return a finding instead of an end: one damaged value keeps no other tenant's log from being verified."""
     log.error("log_cannot_be_read", tenant=str(tenant_id), exc_info=error)
-    detail = f"It cannot be read, and so not verified. Whatever cannot be read was damaged or changed: {error}"
-    return Report(findings=[Finding("MODIFIED", f"tree:{tenant_id}", detail)])
+    detail = noop("It cannot be read, and so not verified. What cannot be read was damaged or changed: %(reason)s")
+    return Report(findings=[Finding("MODIFIED", f"tree:{tenant_id}", detail % {"reason": error})])
 
 
 def _new(at: str) -> tuple[Report, dict[str, Any]]:

@@ -18,14 +18,12 @@ def verify_incarnations(tree: LogTree, using: str) -> Iterator[Finding]:
     accepted = dict(_accepted_restores(tree.tenant_id, using)) if tree.incarnation > 1 else {}
     cut_off = max(accepted.values(), default=0)
     for number in range(2, tree.incarnation + 1):
-        sentence = noop("Incarnation %(incarnation)s began, and the log does not say that anybody accepted a restore.")
+        told = noop("Incarnation %(incarnation)s began, and the log does not say that anybody accepted a restore.")
         if number in accepted:
-            sentence = noop(
-                "Incarnation %(incarnation)s began with a restore that somebody accepted; the log says who."
-            )
+            told = noop("Incarnation %(incarnation)s began with a restore that somebody accepted; the log says who.")
         elif number <= cut_off:
-            sentence = noop("Incarnation %(incarnation)s was signed for and lost in a restore that somebody accepted.")
-        detail, is_explained = sentence % {"incarnation": number}, number in accepted or number <= cut_off
+            told = noop("Incarnation %(incarnation)s was signed for and lost in a restore that somebody accepted.")
+        detail, is_explained = told % {"incarnation": number}, number in accepted or number <= cut_off
         yield Finding("INCARNATION_CHANGE", f"tree:{tree.tenant_id}", detail, is_informational=is_explained)
 
 

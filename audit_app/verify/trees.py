@@ -152,7 +152,8 @@ class TreeWalk:
 
     def _compare_copy(self, head: Head) -> None:
         if self.heads.is_lost(head):
-            self._report("DELETED", head.name, "The database has lost this checkpoint; its anchor still has it.")
+            detail = noop("The database has lost this checkpoint; its anchor still has it.")
+            self._report("DELETED", head.name, detail)
 
     def _compare_roots(self, head: Head) -> None:
         if self._contradicted or head.size < self.stored.size:
