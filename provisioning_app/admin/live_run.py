@@ -27,7 +27,7 @@ def live_run(
     """Return what the part shows of a request's run.
 
     Args:
-        request: Whose turn it is; proofs are for those who may see attempts at steps.
+        request: Whose turn it is; whoever sees the request sees what was read back for it.
         row: The request.
         run: The run; None before there is one.
         address: Where the part is asked for anew.
@@ -42,7 +42,6 @@ def live_run(
         "state_colour": STATE_COLOURS[spoken(State(row.state).label)],
         "recovery": recovery_of(row, run, request.user) if is_newest and not progress.is_live else None,  # type: ignore[arg-type]
         "sees_runs": request.user.has_perm("provisioning_app.view_provisioningrun"),
-        "sees_proofs": request.user.has_perm("provisioning_app.view_steprecord"),
         "address": f"{address}?{SEEN}={told}",
         "seconds": EVERY_SECONDS,
         "background": BACKGROUND,

@@ -57,8 +57,13 @@ class Precedent:
 
     @property
     def ended(self) -> str:
-        """Return where the request stands now."""
-        return spoken(State(self.request.state).label)
+        """Return where the request stands now, and what has become of its environment."""
+        stands = spoken(State(self.request.state).label)
+        environment = next(iter(self.request.environments.all()), None)  # the newest
+        if environment is None:
+            return stands
+        became = environment.get_status_display().lower()
+        return gettext("%(stands)s; its environment: %(became)s") % {"stands": stands, "became": became}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def nearest(request: EnvironmentRequest, visible: Q) -> list[Precedent]:
     ranked = decided.annotate(equal=equal, decided_at=_DECIDED_AT).order_by("-equal", "-decided_at", "-number")
     equals = dict(ranked.values_list("pk", "equal")[:_NEAREST])  # keys alone are sorted; the rows are read for three
     decisions = Prefetch("gate__decisions", Decision.objects.select_related("decided_by").order_by("-decided_at"))
-    found = {row.pk: row for row in _read(equals).prefetch_related(decisions)}
+    found = {row.pk: row for row in _read(equals).prefetch_related(decisions, "environments")}
     return [
         Precedent(
             request=found[key],

@@ -129,7 +129,11 @@ def test_what_operators_look_after_is_counted_and_linked(world) -> None:
     page = overview(people.operator)
     assert "the oldest for 1 h " in page
     assert "age unknown; rotate it once" in page
-    assert ">2</a> of 50" in page
+    assert ">2</strong> of 50</a>" in page
+    for begin, end in (('class="figures"', "</section>"), ('class="pie-tile"', "</div>"), ('class="limits"', "</dl>")):
+        part = page[page.index(begin) : page.index(end, page.index(begin))]
+        beside_links = strip_tags(re.sub(r"<(a|svg) .*?</\1>", "", part, flags=re.DOTALL))
+        assert not re.search(r"\d", re.sub(r"Zone \d", "", beside_links)), beside_links
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from provisioning_app import services
 from provisioning_app.choices import EnvironmentStatus
 from provisioning_app.models import Environment
 from requests_app.choices import State, Zone
-from tests.factories import make_user
+from tests.factories import make_request, make_user
 from tests.provisioning_app.reconciling import failed_at_managed, make_environment, reconcile_now
 from tests.screens import client_of, page_of
 
@@ -29,6 +29,9 @@ def test_an_operator_quarantines_and_releases_with_reasons_and_both_are_logged(w
     row = request.environments.get()
 
     services.quarantine(row.pk, by=world.people.operator, reason="Looks wrong.")
+    alike = make_request(State.PENDING_APPROVAL, people=world.people, zone=Zone.ZONE_2)
+    brief = client_of(world.people.approver).get(page_of(alike, "brief")).content.decode()
+    assert "Completed; its environment: quarantined" in brief
     row.refresh_from_db()
     assert (row.status, row.quarantine_reason, row.quarantined_at) == (
         EnvironmentStatus.QUARANTINED,
