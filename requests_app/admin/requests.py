@@ -18,7 +18,7 @@ from unfold.decorators import display
 from accounts_app.admin import name_actors
 from accounts_app.models import BusinessUnit
 from accounts_app.roles import Role
-from core_app.admin import HistoryAdmin, VerbFormAdmin, rendered_late
+from core_app.admin import HistoryAdmin, RowsOnlyFilter, VerbFormAdmin, rendered_late
 from core_app.text import spoken
 from requests_app import services
 from requests_app.admin.actions import RequestActions
@@ -72,7 +72,7 @@ class EnvironmentRequestAdmin(
         "zone",
         "environment_type",
         "region",
-        ("business_unit", admin.RelatedOnlyFieldListFilter),
+        ("business_unit", RowsOnlyFilter),
         "requested_on",
     )
     search_fields = ("request_number", "environment_name", "requester__display_name", "requester__upn")

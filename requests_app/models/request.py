@@ -130,6 +130,7 @@ class EnvironmentRequest(SafeRefresh):
             ("hold_environmentrequest", "Can place and release legal holds"),
         ]
         indexes = [
+            models.Index(fields=["-created_at", "-id"], name="request_by_creation"),  # the order of every list
             models.Index(fields=["tenant", "state", "-created_at"], name="request_by_tenant_and_state"),
             models.Index(fields=["state", "approved_on"], name="request_by_state"),
             models.Index(

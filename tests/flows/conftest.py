@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.microsoft import make_world, simulator, world  # noqa: F401 - fixtures
+
+expect.set_options(timeout=30_000)  # as long as for a click: a busy machine is no failure
 
 
 @pytest.fixture
