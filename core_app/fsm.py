@@ -30,8 +30,8 @@ class StateGuardedQuerySet(models.QuerySet[Any]):
 
 def _refuse(fields: set[str]) -> NoReturn:
     raise DomainError(
-        _("%(sorted)s changes only through a transition; call the verb in services.py instead.")
-        % {"sorted": ", ".join(sorted(fields))}
+        _("%(fields)s changes only through a transition; call the verb in services.py instead.")
+        % {"fields": ", ".join(sorted(fields))}
     )
 
 

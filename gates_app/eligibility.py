@@ -134,6 +134,6 @@ def _missing_role(person: Person, deciding_roles: Collection[Role]) -> str:
             noop("You stand in for %(busy)s, who has already taken part here; nobody decides twice."), busy=busy.name
         )
     return told(
-        noop("Deciding here needs the role %(sorted)s for this business unit."),
-        sorted=" or ".join(sorted(deciding_roles)),
+        noop("Deciding here needs the role %(roles)s for this business unit."),
+        roles=" or ".join(sorted(deciding_roles)),
     )

@@ -176,7 +176,7 @@ CATALOGUE: Final[dict[Event, Notice]] = {
     ),
     Event.TENANT_HALTED: Notice(
         _("Provisioning in {tenant} is halted"),
-        _("The service principal was refused, or the log is: {reason}"),
+        _("It stopped: {reason}"),
         _OPERATORS,
         silence=Silence.NEVER,
     ),

@@ -36,10 +36,7 @@ def quarantine(environment_id: UUID, *, by: User, reason: str) -> Environment:
     row = _locked(environment_id)
     require_operator(by, row.tenant, row.business_unit)
     if row.status in (EnvironmentStatus.QUARANTINED, EnvironmentStatus.DELETED):
-        raise DomainError(
-            _("%(row)s is %(get_status_display)s already.")
-            % {"row": row, "get_status_display": row.get_status_display().lower()}
-        )
+        raise DomainError(_("%(row)s is %(state)s already.") % {"row": row, "state": row.get_status_display().lower()})
     if row.request is not None and row.request.runs.filter(status__in=LIVE_STATUSES).exists():
         raise DomainError(_("A run works on %(row)s; wait until it has ended.") % {"row": row})
     if not has_content(reason):

@@ -90,8 +90,8 @@ def require_open(gate: Gate) -> None:
     """Raise DomainError unless a gate still waits for a decision."""
     if gate.status != GateStatus.OPEN:
         raise DomainError(
-            _("%(subject)s is already decided: %(get_status_display)s.")
-            % {"subject": gate.subject, "get_status_display": gate.get_status_display().lower()}
+            _("%(subject)s is already decided: %(state)s.")
+            % {"subject": gate.subject, "state": gate.get_status_display().lower()}
         )
 
 

@@ -10,6 +10,7 @@ from unfold.decorators import display
 from accounts_app.admin import ReadOnlyHistory
 from core_app import clock
 from core_app.admin import Coloured
+from core_app.text import lasted
 from provisioning_app.admin.steps import StepFilter, step_label
 from provisioning_app.models import Gap
 from requests_app.admin.scoped import RequestScoped
@@ -56,11 +57,4 @@ class GapAdmin(RequestScoped, ReadOnlyHistory):
 
     @display(description=gettext_lazy("Age"), ordering="opened_at")
     def age(self, gap: Gap) -> str:
-        minutes = ((gap.closed_at or clock.now()) - gap.opened_at).total_seconds() / 60
-        if minutes < 120:
-            return _("%(minutes)s min") % {"minutes": f"{minutes:.0f}"}
-        return (
-            f"{minutes / 60:.0f} h"
-            if minutes < 48 * 60
-            else _("%(minutes)s days") % {"minutes": f"{minutes / 1440:.0f}"}
-        )
+        return lasted((gap.closed_at or clock.now()) - gap.opened_at)

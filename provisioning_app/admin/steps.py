@@ -12,6 +12,7 @@ from unfold.decorators import display
 
 from core_app.admin import Coloured, ReadOnlyAdmin, ReadOnlyInline
 from core_app.recorded import shown
+from core_app.text import lasted
 from provisioning_app import plan
 from provisioning_app.admin.links import link_to
 from provisioning_app.choices import StepOutcome
@@ -51,7 +52,7 @@ def step_label(row: StepRecord | Gap) -> str:
 @display(description=_("Took"))
 def took(record: StepRecord) -> str:
     """Return how long the attempt took."""
-    return f"{(record.ended_at - record.began_at).total_seconds():.0f} s" if record.ended_at else "-"
+    return lasted(record.ended_at - record.began_at) if record.ended_at else "-"
 
 
 @display(description=_("Read back"))

@@ -185,7 +185,7 @@ class Desk:
             fence()
             self.applications.remove(self.client_id, credential)
         if unwanted and (left := which(self.application())):
-            raise NotYetError(_("%(len)s credential(s) that were removed are still listed.") % {"len": len(left)})
+            raise NotYetError(_("%(number)s credential(s) that were removed are still listed.") % {"number": len(left)})
 
     def in_force(self) -> InForce | None:
         """Return which of the application's credentials Key Vault hands out now; None where it has none.

@@ -121,13 +121,13 @@ def dispose(finding_id: UUID, *, by: User, disposition: str, comment: str) -> Pr
     require(by, tenant, "Disposing of a finding", Role.OPERATOR, Role.GOVERNANCE_LEAD)
     if review.status != Status.OPEN:
         raise DomainError(
-            _("The review %(review)s is %(get_status_display)s; nothing is disposed of now.")
-            % {"review": review, "get_status_display": review.get_status_display().lower()}
+            _("The review %(review)s is %(state)s; nothing is disposed of now.")
+            % {"review": review, "state": review.get_status_display().lower()}
         )
     if disposition not in Disposition:
         raise DomainError(
-            _("%(disposition)s is no disposition; choose %(all)s.")
-            % {"disposition": disposition, "all": ", ".join(Disposition)}
+            _("%(disposition)s is no disposition; choose %(choices)s.")
+            % {"disposition": disposition, "choices": ", ".join(Disposition)}
         )
     if not has_content(comment):
         raise DomainError(_("Say why; an examiner reads it."))
@@ -151,14 +151,14 @@ def sign(review_id: UUID, *, by: User) -> PrivilegeReview:
     require(by, tenant, "Signing a privilege review", Role.GOVERNANCE_LEAD)
     if review.status != Status.OPEN:
         raise DomainError(
-            _("The review %(review)s is %(get_status_display)s; only an open one is signed.")
-            % {"review": review, "get_status_display": review.get_status_display().lower()}
+            _("The review %(review)s is %(state)s; only an open one is signed.")
+            % {"review": review, "state": review.get_status_display().lower()}
         )
     findings = list(review.findings.select_related("disposed_by"))
     if open_ones := [finding for finding in findings if not finding.disposition]:
         raise DomainError(
-            _("%(len)s finding(s) have no disposition yet, first: %(open_ones)s.")
-            % {"len": len(open_ones), "open_ones": open_ones[0]}
+            _("%(number)s finding(s) have no disposition yet, first: %(finding)s.")
+            % {"number": len(open_ones), "finding": open_ones[0]}
         )
     if any(finding.disposed_by and finding.disposed_by.person_key == by.person_key for finding in findings):
         raise PermissionRefused(_("A review is signed by somebody who disposed of none of its findings."))

@@ -65,20 +65,17 @@ def rotate(tenant_id: UUID, purpose: str, *, by: User | None, kind: str = "") ->
         )
     if kind and kind not in TenantIdentity.Kind:
         raise DomainError(
-            _("%(kind)s is no kind of credential; choose %(all)s.")
-            % {"kind": kind, "all": " or ".join(TenantIdentity.Kind)}
+            _("%(kind)s is no kind of credential; choose %(choices)s.")
+            % {"kind": kind, "choices": " or ".join(TenantIdentity.Kind)}
         )
     rotation_identity(identity)
     if running := identity.rotations.filter(stage__in=RotationRecord.LIVE).first():
         raise DomainError(
-            _(
-                "%(identity)s is being rotated since %(started_at)s UTC (%(get_stage_display)s); "
-                "wait until that has ended."
-            )
+            _("%(identity)s is being rotated since %(started_at)s UTC (%(stage)s); wait until that has ended.")
             % {
                 "identity": identity,
                 "started_at": f"{running.started_at:%Y-%m-%d %H:%M}",
-                "get_stage_display": running.get_stage_display().lower(),
+                "stage": running.get_stage_display().lower(),
             }
         )
     now = database_clock.now()

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_noop as noop
 from audit_app.actions import Action
 from microsoft_cloud.bap import EnvironmentGroup
 from provisioning_app.steps import environments
-from provisioning_app.steps.operations import still_running, wait_seconds, watch
+from provisioning_app.steps.operations import others_work, still_running, watch
 from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, StepFailedError, Wait, text
 
 
@@ -32,15 +32,14 @@ def perform(context: Context) -> Done | Wait:
             noop("The environment is in another group (%(group)s); remove it there first.")
             % {"group": environment.environment_group_id}
         )
-    if environment.ongoing_operation:
-        return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
+    if wait := others_work(context, environment):
+        return wait
     if context.facts.get("was_sent"):
         raise AttemptFailedError(noop("The environment did not join %(group)s.") % {"group": group.display_name})
     before = text(environment.environment_group_id)
     context.before_change(Proof("environment group", before, group.display_name, before))
     started = context.cloud.power_platform.add_environment_to_group(group.id, environment.id)
-    wait = watch(context, started, "environment group")
-    return Wait(wait.reason, wait.seconds, {**wait.facts, "before": before})
+    return watch(context, started, "environment group", before=before)
 
 
 def find(context: Context) -> EnvironmentGroup:

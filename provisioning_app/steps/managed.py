@@ -7,7 +7,7 @@ from django.utils.translation import gettext_noop as noop
 from audit_app.actions import Action
 from microsoft_cloud.bap import Environment, Governance
 from provisioning_app.steps import environments
-from provisioning_app.steps.operations import still_running, wait_seconds, watch
+from provisioning_app.steps.operations import others_work, still_running, watch
 from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, StepFailedError, Wait, text
 
 MANAGED = "Standard"
@@ -23,9 +23,8 @@ def perform(context: Context) -> Done | Wait:
     if wait := still_running(context, context.cloud.bap.operation, "managed environment"):
         return wait
     environment = environments.read(context)
-    if environment.ongoing_operation:
-        # The platform starts a second operation by itself after enabling (contract §4.4)
-        return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
+    if wait := others_work(context, environment):
+        return wait  # the platform starts a second operation by itself after enabling (contract §4.4)
     before = context.facts.get("before") or _snapshot(context, environment)
     proofs = _proofs(context, environment, before)
     if _is_locked(environment):
@@ -44,8 +43,7 @@ def perform(context: Context) -> Done | Wait:
         )
     context.before_change(*proofs)
     started = context.cloud.bap.set_governance_configuration(environment.id, Governance(MANAGED, desired(context)))
-    wait = watch(context, started, "managed environment")
-    return Wait(wait.reason, wait.seconds, {**wait.facts, "before": before})
+    return watch(context, started, "managed environment", before=before)
 
 
 def desired(context: Context) -> dict[str, str]:

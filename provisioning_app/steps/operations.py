@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.utils.translation import gettext_noop as noop
 
+from microsoft_cloud.bap import Environment
 from microsoft_cloud.errors import NotFoundError
 from microsoft_cloud.operations import Operation, OperationState, Started
 from provisioning_app.steps.outcome import AttemptFailedError, Context, Wait
@@ -32,9 +34,16 @@ def still_running(context: Context, poll: Callable[[str], Operation], reason: st
     return Wait(reason, wait_seconds(context, operation.retry_after), dict(context.facts))
 
 
-def watch(context: Context, started: Started, reason: str) -> Wait:
-    """Remember a just started operation and look at it later."""
-    facts = {**context.facts, "operation_url": started.operation_url or "", "was_sent": True}
+def others_work(context: Context, environment: Environment) -> Wait | None:
+    """Return a Wait while an operation runs on the environment that the step has not started; else None."""
+    if environment.ongoing_operation is None:
+        return None
+    return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
+
+
+def watch(context: Context, started: Started, reason: str, *, before: Any) -> Wait:
+    """Remember a just started operation, and what was there before it, and look at it later."""
+    facts = {**context.facts, "operation_url": started.operation_url or "", "was_sent": True, "before": before}
     return Wait(reason, wait_seconds(context, started.retry_after), facts)
 
 

@@ -64,13 +64,14 @@ def _requester(context: Context, dataverse: DataverseClient, role: Role) -> Done
 def _done(synced: Proof, before: tuple[Role, ...], role: Role, after: tuple[Role, ...]) -> Done:
     if role.id not in {held.id for held in after}:
         raise AttemptFailedError(noop("The role %(role)s did not read back.") % {"role": role.name})
-    assigned = Proof("security role", _names(before), role.name, role.name)
+    assigned = Proof("security role", names_of(before), role.name, role.name)
     return Done((Entry(Action.USER_SYNCED, (synced,)), Entry(Action.ROLES_ASSIGNED, (assigned,))))
 
 
 def _role_proof(before: tuple[Role, ...], role: Role, after: tuple[Role, ...]) -> Proof:
-    return Proof("security role", _names(before), role.name, _names(after))
+    return Proof("security role", names_of(before), role.name, names_of(after))
 
 
-def _names(roles: tuple[Role, ...]) -> str:
+def names_of(roles: tuple[Role, ...]) -> str:
+    """Return the names of roles, as a proof says them."""
     return ", ".join(sorted(role.name for role in roles)) or "none"

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_noop as noop
 from audit_app.actions import Action
 from microsoft_cloud.errors import NotReadyError
 from provisioning_app.steps import environments
-from provisioning_app.steps.operations import wait_seconds
+from provisioning_app.steps.operations import others_work, wait_seconds
 from provisioning_app.steps.outcome import Context, Done, Entry, Proof, Wait, require_all
 from requests_app.choices import LOCATION, EnvironmentType, Region
 
@@ -21,8 +21,8 @@ def perform(context: Context) -> Done | Wait:
     environment = environments.read(context)
     if not environment.has_dataverse or not environment.is_ready:
         return Wait(noop("linked Dataverse metadata and management state Ready"), wait_seconds(context, None))
-    if environment.ongoing_operation:
-        return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None))
+    if wait := others_work(context, environment):
+        return wait
     try:
         me = context.cloud.dataverse(environment.instance_url).who_am_i()
     except NotReadyError:

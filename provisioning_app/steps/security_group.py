@@ -6,7 +6,7 @@ from django.utils.translation import gettext_noop as noop
 
 from audit_app.actions import Action
 from provisioning_app.steps import environments, preflight
-from provisioning_app.steps.operations import still_running, wait_seconds, watch
+from provisioning_app.steps.operations import others_work, still_running, watch
 from provisioning_app.steps.outcome import AttemptFailedError, Context, Done, Entry, Proof, Wait, text
 
 
@@ -22,8 +22,8 @@ def perform(context: Context) -> Done | Wait:
     if wanted:
         preflight.security_group(context)
     environment = environments.read(context)
-    if environment.ongoing_operation:
-        return Wait(f"operation {environment.ongoing_operation.type}", wait_seconds(context, None), dict(context.facts))
+    if wait := others_work(context, environment):
+        return wait
     before = context.facts.get("before", text(environment.security_group_id))
     # Without a wish of its own a request takes no restriction away that somebody has put in place meanwhile
     proof = Proof("security group", before, wanted or before, text(environment.security_group_id))
@@ -37,5 +37,4 @@ def perform(context: Context) -> Done | Wait:
         )
     context.before_change(proof)
     started = context.cloud.bap.patch_environment(environment.id, security_group_id=wanted)
-    wait = watch(context, started, "security group")
-    return Wait(wait.reason, wait.seconds, {**wait.facts, "before": before})
+    return watch(context, started, "security group", before=before)

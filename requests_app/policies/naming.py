@@ -20,9 +20,9 @@ _SUFFIX_LENGTH = 8
 def name_problem(name: str) -> str | None:
     """Return what is wrong with an environment name and how to fix it, or None when it is fine."""
     if len(name) > MAX_NAME_LENGTH:
-        return _("is %(len)s characters long; use at most %(max_name_length)s.") % {
-            "len": len(name),
-            "max_name_length": MAX_NAME_LENGTH,
+        return _("is %(length)s characters long; use at most %(limit)s.") % {
+            "length": len(name),
+            "limit": MAX_NAME_LENGTH,
         }
     if _NAME.fullmatch(name):
         return None

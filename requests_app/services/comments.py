@@ -119,8 +119,8 @@ def _required(text: str) -> str:
             [
                 (
                     "text",
-                    _("is %(length)s characters long; use at most %(max_comment)s.")
-                    % {"length": len(said), "max_comment": MAX_COMMENT},
+                    _("is %(length)s characters long; use at most %(limit)s.")
+                    % {"length": len(said), "limit": MAX_COMMENT},
                 )
             ]
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypedDict, Unpack
+from dataclasses import fields
+from typing import Any, Final, TypedDict, Unpack
 from uuid import UUID, uuid5
 
 from django.db.models import F, Field
@@ -23,8 +24,11 @@ from microsoft_cloud.fields import is_guid
 from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest, RequestCounter
 from requests_app.permissions import creation_refusal, require_edit
+from requests_app.policies.classification import Answers
 from requests_app.services.rows import locked
 from requests_app.zones import Governance, governance_of
+
+_ZONE_DEPENDS_ON: Final = {*(answer.name for answer in fields(Answers)), "raised_zone"}
 
 
 class RequestFields(TypedDict, total=False):
@@ -149,22 +153,10 @@ def edit_draft(request_id: UUID, *, by: User, **fields: Unpack[RequestFields]) -
     if "raised_zone" in changed:
         _require_raise(request, governance)
     record(Action.REQUEST_EDITED, on=request, by=person(by), details={"fields": sorted(changed)})
-    if request.zone != before or set(changed) & {*verdict_inputs(), "raised_zone"}:
+    if request.zone != before or set(changed) & _ZONE_DEPENDS_ON:
         _record_zone(request, by, governance, previous=before)
     request.save()
     return request
-
-
-def verdict_inputs() -> tuple[str, ...]:
-    """Return the names of the fields the zone depends on."""
-    return (
-        "has_customer_data",
-        "has_financial_data",
-        "has_external_access",
-        "data_sensitivity",
-        "environment_type",
-        "expected_users",
-    )
 
 
 def _next_number(tenant: Tenant) -> int:
@@ -192,7 +184,7 @@ def _problem_of(name: str, value: Any) -> str | None:
     if isinstance(value, str) and (reason := unstorable_reason(value)):
         return reason
     if isinstance(value, str) and len(value) > (limit := field.max_length or MAX_TEXT):
-        return _("is %(len)s characters long; use at most %(limit)s.") % {"len": len(value), "limit": limit}
+        return _("is %(length)s characters long; use at most %(limit)s.") % {"length": len(value), "limit": limit}
     if field.choices and value not in dict(field.flatchoices) and not (value is None and field.null):
         return _("%(value)s is not one of the choices.") % {"value": f"{value!r}"}
     if name == "security_group_id" and value and not is_guid(str(value)):
