@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import User
 from audit_app.actions import Action
 from audit_app.actors import person
@@ -18,7 +19,6 @@ from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError
 from microsoft_cloud.pool import deadline
 from provisioning_app import plan, runner, tenants
-from provisioning_app.limits import locked_tenant
 from provisioning_app.matrix import Choice, last_run, point_of
 from provisioning_app.models import ProvisioningRun
 from provisioning_app.retries import require_known_plan, require_untouched, retry

@@ -20,11 +20,11 @@ from django.utils.translation import gettext_noop as noop
 from accounts_app.cloud import cloud_for
 from accounts_app.models import Tenant, TenantIdentity
 from core_app import clock
+from core_app.one_by_one import each
 from microsoft_cloud.errors import CloudError
 from provisioning_app import breaker, findings, tenants
 from provisioning_app.choices import FindingKind
 from provisioning_app.findings import Difference
-from requests_app.services.rows import each
 
 log = structlog.get_logger(__name__)
 

@@ -17,12 +17,12 @@ from django.utils.translation import gettext_noop as noop
 from kombu.exceptions import OperationalError as BrokerError
 
 from accounts_app.models import Tenant
+from core_app.one_by_one import each
 from core_app.outage import outage_of
 from core_app.redaction import without_secrets
 from provisioning_app.choices import FindingKind
 from provisioning_app.findings import Difference, open_finding
 from provisioning_app.models import ReconciliationFinding
-from requests_app.services.rows import each
 
 log = structlog.get_logger(__name__)
 

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.services import holders
@@ -25,7 +26,6 @@ from core_app.transactions import transactional
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from provisioning_app.choices import FindingKind
-from provisioning_app.limits import locked_tenant
 from provisioning_app.models import ReconciliationFinding
 from provisioning_app.permissions import operates, require_operator
 from provisioning_app.tenants import operators

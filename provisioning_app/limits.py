@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import Max, Q
 
-from accounts_app.locks import locked_tenant as locked_tenant
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant
 from accounts_app.tenant_settings import Settings
 from core_app import database_clock

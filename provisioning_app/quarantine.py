@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import User
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, Actor, person
@@ -18,7 +19,6 @@ from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus
 from provisioning_app.findings import concerned
-from provisioning_app.limits import locked_tenant
 from provisioning_app.models import Environment
 from provisioning_app.permissions import operates, require_operator
 from requests_app.choices import State

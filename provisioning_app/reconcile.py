@@ -16,8 +16,10 @@ from django.db.models import F
 from django.utils.translation import gettext_noop as noop
 
 from accounts_app.cloud import cloud_for
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant, TenantIdentity
 from core_app import clock
+from core_app.one_by_one import each
 from core_app.transactions import transactional
 from microsoft_cloud import Cloud
 from microsoft_cloud.bap import Environment as RemoteEnvironment
@@ -26,11 +28,10 @@ from microsoft_cloud.operations import Operation
 from provisioning_app import drift, findings, parking, quarantine, register, services, tenants, watch
 from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, FindingKind, RemoteState, RunStatus
 from provisioning_app.findings import Difference
-from provisioning_app.limits import locked_tenant
 from provisioning_app.models import Environment, ProvisioningRun, Slot
 from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
-from requests_app.services.rows import each, locked
+from requests_app.services.rows import locked
 
 log = structlog.get_logger(__name__)
 

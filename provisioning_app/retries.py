@@ -8,13 +8,14 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import User
 from core_app import database_clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError
 from core_app.ids import new_id
 from core_app.transactions import transactional
-from provisioning_app import limits, plan, register
+from provisioning_app import plan, register
 from provisioning_app.choices import LIVE_ROLLBACKS, LIVE_STATUSES, EnvironmentStatus, RemoteState
 from provisioning_app.models import Environment, ProvisioningRun
 from requests_app import services as requests
@@ -36,7 +37,7 @@ def retry(request_id: UUID, *, by: User, reason: str) -> ProvisioningRun:
             its environment is quarantined or being deleted.
     """
     tenant_id = EnvironmentRequest.objects.values_list("tenant_id", flat=True).get(pk=request_id)
-    limits.locked_tenant(tenant_id)
+    locked_tenant(tenant_id)
     request = locked(request_id)
     require_retry(by, request)
     last = request.runs.order_by("-attempt").first()

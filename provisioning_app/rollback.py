@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
 from accounts_app.cloud import cloud_for
+from accounts_app.locks import locked_tenant
 from accounts_app.models import TenantIdentity, User
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM, Actor, person, service_principal
@@ -35,7 +36,6 @@ from notifications_app.services import announce
 from provisioning_app import quarantine, register
 from provisioning_app.choices import LIVE_ROLLBACKS, RollbackStatus
 from provisioning_app.findings import concerned
-from provisioning_app.limits import locked_tenant
 from provisioning_app.matrix import DELETABLE_FOR, Choice, environment_of, is_young, last_run, options, point_of
 from provisioning_app.models import Environment, ProvisioningRun, Rollback
 from provisioning_app.steps.outcome import tag_of

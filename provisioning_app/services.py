@@ -7,11 +7,13 @@ from uuid import UUID
 
 import structlog
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant
 from accounts_app.services import settings_of
 from accounts_app.tenant_settings import Settings
 from core_app import database_clock, tenancy
 from core_app.doorbell import ring
+from core_app.one_by_one import each
 from core_app.transactions import transactional
 from microsoft_cloud.errors import CloudError
 from provisioning_app import breaker, gaps, lease, limits, plan, results, runner
@@ -35,7 +37,7 @@ from provisioning_app.tenants import halt, halt_where_refused, halt_where_the_lo
 from requests_app import services as requests
 from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
-from requests_app.services.rows import each, locked
+from requests_app.services.rows import locked
 
 __all__ = [
     "advance",
@@ -85,7 +87,7 @@ def dispatch(tenant_id: UUID) -> int:
 
 @transactional
 def _start_next(tenant_id: UUID) -> bool:
-    tenant = limits.locked_tenant(tenant_id)
+    tenant = locked_tenant(tenant_id)
     if tenant.halted_reason:
         return False
     settings = settings_of(tenant)

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant, User
 from accounts_app.roles import Role
 from accounts_app.services import holders_of_tenant
@@ -22,7 +23,6 @@ from core_app.transactions import transactional
 from microsoft_cloud.errors import AuthenticationError, CloudError
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
-from provisioning_app.limits import locked_tenant
 from provisioning_app.permissions import operates
 
 

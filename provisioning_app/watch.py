@@ -18,6 +18,7 @@ from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.log import record
 from core_app import database_clock
+from core_app.one_by_one import each
 from core_app.transactions import transactional
 from microsoft_cloud.bap import Environment
 from microsoft_cloud.errors import CloudError
@@ -27,7 +28,7 @@ from provisioning_app.findings import Difference
 from provisioning_app.models import ProvisioningRun
 from provisioning_app.steps.outcome import tag_of
 from requests_app.choices import State
-from requests_app.services.rows import each, locked
+from requests_app.services.rows import locked
 
 log = structlog.get_logger(__name__)
 

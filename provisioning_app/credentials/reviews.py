@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant, TenantIdentity, User
 from accounts_app.roles import Role
 from accounts_app.services import holders_of_tenant
@@ -26,7 +27,6 @@ from notifications_app.services import announce
 from provisioning_app.credentials.observation import expected_of, observe
 from provisioning_app.credentials.permissions import require
 from provisioning_app.credentials.privileges import Difference, differences
-from provisioning_app.limits import locked_tenant
 from provisioning_app.models import PrivilegeFinding, PrivilegeReview
 from provisioning_app.tenants import halt_where_refused, operators
 

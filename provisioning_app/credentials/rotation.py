@@ -14,6 +14,7 @@ import structlog
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop as noop
 
+from accounts_app.locks import locked_tenant
 from accounts_app.models import TenantIdentity, User
 from accounts_app.roles import Role
 from audit_app.actions import Action
@@ -28,7 +29,6 @@ from provisioning_app.credentials.desk import NotYetError, desk_for, rotation_id
 from provisioning_app.credentials.permissions import require
 from provisioning_app.credentials.rows import Claim, FenceLostError, Stage, abandon, move, take, wait
 from provisioning_app.credentials.stages import STAGES
-from provisioning_app.limits import locked_tenant
 from provisioning_app.models import RotationRecord
 
 log = structlog.get_logger(__name__)

@@ -9,13 +9,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts_app.cloud import forget_secret
+from accounts_app.locks import locked_tenant
 from accounts_app.models import TenantIdentity
 from core_app import clock
 from core_app.errors import DomainError
 from provisioning_app.credentials import proof
 from provisioning_app.credentials.desk import KEY_TAG, Desk, InForce
 from provisioning_app.credentials.rows import Claim, Stage, abandon, enter, log_end, move
-from provisioning_app.limits import locked_tenant
 
 
 def _prepare(claim: Claim, desk: Desk) -> None:

@@ -19,6 +19,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.doorbell import ring
 from core_app.errors import AlteredContentError, DomainError, PermissionRefused
+from core_app.one_by_one import each
 from core_app.recorded import told
 from core_app.transactions import transactional
 from gates_app import services as gates
@@ -30,7 +31,7 @@ from requests_app.models import EnvironmentRequest
 from requests_app.services.alterations import raise_alarm
 from requests_app.services.delegated import record_delegation
 from requests_app.services.refusals import refusals_recorded
-from requests_app.services.rows import each, locked, moment, move, tell
+from requests_app.services.rows import locked, moment, move, tell
 from requests_app.services.submission import GATE_KIND
 from requests_app.staging import hash_now
 

@@ -7,13 +7,14 @@ from accounts_app.services import holders
 from audit_app.actions import Action
 from audit_app.actors import SYSTEM
 from audit_app.log import record
+from core_app.one_by_one import each
 from core_app.transactions import transactional
 from gates_app import departures
 from gates_app import services as gates
 from gates_app.models import Stage
 from notifications_app.catalogue import Event
 from requests_app.services.decisions import waiting_subject
-from requests_app.services.rows import each, moment, tell
+from requests_app.services.rows import moment, tell
 from requests_app.services.submission import GATE_KIND
 
 

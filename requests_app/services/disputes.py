@@ -18,6 +18,7 @@ from audit_app.actors import SYSTEM, person
 from audit_app.log import record
 from core_app import clock
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.one_by_one import each
 from core_app.text import clean, has_content
 from core_app.transactions import transactional
 from gates_app import services as gates
@@ -30,7 +31,7 @@ from requests_app.models import EnvironmentRequest, ZoneDispute
 from requests_app.permissions import require_dispute
 from requests_app.services.delegated import record_delegation
 from requests_app.services.refusals import refusals_recorded
-from requests_app.services.rows import each, locked, moment, tell
+from requests_app.services.rows import locked, moment, tell
 from requests_app.zones import governance_of, open_dispute_of
 
 GATE_KIND: Final = "zone_dispute"

@@ -15,7 +15,6 @@ from audit_app.actions import Action
 from audit_app.actors import Actor
 from audit_app.log import record
 from core_app.errors import DomainError
-from core_app.one_by_one import each as each
 from notifications_app.catalogue import Event
 from notifications_app.services import announce
 from requests_app.models import EnvironmentRequest

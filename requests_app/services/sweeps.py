@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from core_app import clock
 from core_app.errors import DomainError
+from core_app.one_by_one import each
 from core_app.recorded import recorded
 from requests_app.directory import look_up
 from requests_app.models import EnvironmentRequest
 from requests_app.services.decisions import approve_by_policy, escalate_overdue, remind_overdue
 from requests_app.services.departures import reassign_departed
 from requests_app.services.disputes import remind_disputes
-from requests_app.services.rows import each
 from requests_app.services.submission import delay_routing, route
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from audit_app.actions import Action
 from core_app.clock import ManualClock
+from core_app.one_by_one import each
 from notifications_app.catalogue import Event
 from notifications_app.models import OutboxMessage
 from requests_app import services, tasks
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from requests_app.services import sweeps
-from requests_app.services.rows import each
 from tests.factories import GRAPH_IS_DOWN, make_people, make_request, make_tenant
 from tests.microsoft import GROUP_NAME, World
 
