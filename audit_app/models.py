@@ -91,7 +91,7 @@ class ProvisioningLog(models.Model):
 
     def get_action_display(self) -> str:  # type: ignore[no-redef]
         """Return the action's name; Django's own makes a table of all actions anew for each entry of a list."""
-        return str(_NAMES.get(self.action, self.action))
+        return _(_NAMES.get(self.action, str(self.action)))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Insert a new entry; refuses to write an existing one again."""
