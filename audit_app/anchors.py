@@ -186,7 +186,10 @@ class BlobContainer:
         except NotFoundError:
             return  # nothing is left of it: whatever the database knows of is missing
         except CloudError as error:
-            raise AnchorError(f"{self.place} did not list {folder}: {error}") from error
+            raise AnchorError(
+                noop("%(place)s did not list %(folder)s: %(reason)s")
+                % {"place": self.place, "folder": folder, "reason": error}
+            ) from error
 
 
 def stores() -> list[AnchorStore]:

@@ -28,6 +28,9 @@ class CircuitBreaker(models.Model):
         ordering = ["tenant", "service"]
         default_permissions = ("view",)
         constraints = [models.UniqueConstraint(fields=["tenant", "service"], name="one_breaker_per_service")]
+        indexes = [
+            models.Index(fields=["opened_until"], condition=models.Q(opened_until__isnull=False), name="open_breakers")
+        ]
 
     def __str__(self) -> str:
         return f"{self.service} for {self.tenant}"

@@ -128,7 +128,7 @@ def test_what_is_stored_are_the_differences_and_they_mean_the_same() -> None:
     assert changes(Settings(), settings) == [
         {"setting": "Poll limit", "before": "120 looks", "after": "60 looks"},
         {"setting": "Zone 2: sharing limit", "before": "50 people", "after": "no limit"},
-        {"setting": "Zone 2: blocking steps", "before": "none beyond those", "after": "dlp"},
+        {"setting": "Zone 2: blocking steps", "before": "none beyond those", "after": "DLP"},
         {
             "setting": "Zone 3: stages",
             "before": "ELM Approver, then ELM Compliance Officer",

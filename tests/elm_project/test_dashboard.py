@@ -89,7 +89,7 @@ def test_the_average_is_that_of_completed_requests(clock: ManualClock, people: P
 
     page = overview(people.auditor)
     assert ">6 min 0 s</a>" in page
-    assert "1 completed this month</a>, 9 min 0 s each" in page
+    assert "1 completed this month, 9 min 0 s each</a>" in page
 
 
 def _complete(request: EnvironmentRequest, clock: ManualClock, *, minutes: int) -> None:

@@ -31,7 +31,7 @@ def test_a_closed_region_is_refused_at_submit_with_the_open_ones(make_world, zon
 
     ((field, sentence),) = refused.value.problems
     assert field == "region"
-    assert "may not create environments in Australia; choose United States or Europe or United Kingdom" in sentence
+    assert "may not create environments in Australia; choose one of United States, Europe, United Kingdom" in sentence
     request.refresh_from_db()
     assert request.state == State.DRAFT
     assert submit(world, draft(world, Region.EUROPE, zone)).state == State.PENDING_APPROVAL

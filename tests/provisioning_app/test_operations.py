@@ -53,7 +53,7 @@ def test_what_runs_what_is_due_and_what_waits_is_listed_with_slots_and_limits(wo
     assert f'href="{page_of(run)}">{run}</a>' in page
     assert "1 is due and waits for a worker." in page
     assert f"{waiting}</a> {waiting.environment_name}, approved at" in page
-    assert ">1</a> of 5" in page
+    assert ">1</strong> of 5</a>" in page
     assert page.count(">free<") + page.count("free</li>") == 4
 
     lease.claim(run.pk)

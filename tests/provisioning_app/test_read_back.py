@@ -38,7 +38,7 @@ def test_an_environment_of_another_type_than_was_approved_fails_before_anything_
 
     request.refresh_from_db()
     assert request.state == State.FAILED
-    assert f"type is {other} instead of {before}" in request.failure_reason
+    assert f"type is {other}, not {before}" in request.failure_reason
     assert request.log_entries.filter(action=Action.READINESS_CHECKED, success=False).count() == 3
     assert not request.log_entries.filter(action=Action.MANAGED_ENABLED).exists()
 

@@ -16,6 +16,7 @@ from accounts_app.roles import Depth, Role
 from accounts_app.services import grant
 from accounts_app.tenant_settings import Settings
 from audit_app.actions import Action
+from gates_app.levels import Outcome
 from requests_app import services
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, State, Zone
 from requests_app.guided import livepages
@@ -312,7 +313,9 @@ def test_a_copy_of_a_lowered_zone_starts_from_the_rules(people: People) -> None:
     draft = make_request(people=people, zone=Zone.ZONE_3)
     dispute = services.dispute_zone(draft.pk, by=people.requester, wanted=Zone.ZONE_1, rationale="It is made up.")
     shown = services.dispute_hash(dispute)
-    services.decide_dispute(dispute.pk, by=people.governance_lead, outcome=1, comment="Yes.", content_hash=shown)
+    services.decide_dispute(
+        dispute.pk, by=people.governance_lead, outcome=Outcome.APPROVE, comment="Yes.", content_hash=shown
+    )
     services.edit_draft(draft.pk, by=people.requester, raised_zone=Zone.ZONE_2)
     assert services.copy(draft.pk, by=people.requester).zone == Zone.ZONE_3
 
@@ -377,7 +380,9 @@ def test_the_zone_stays_raised_and_lowered_while_the_form_is_filled_in(people: P
     disputed = make_request(people=people, zone=Zone.ZONE_2, expected_users=ExpectedUsers.JUST_ME)
     dispute = services.dispute_zone(disputed.pk, by=people.requester, wanted=Zone.ZONE_1, rationale="It is made up.")
     shown = services.dispute_hash(dispute)
-    services.decide_dispute(dispute.pk, by=people.governance_lead, outcome=1, comment="Yes.", content_hash=shown)
+    services.decide_dispute(
+        dispute.pk, by=people.governance_lead, outcome=Outcome.APPROVE, comment="Yes.", content_hash=shown
+    )
     same = {"step": "data", "data_sensitivity": "3", "expected_users": "1"}
     assert zone(disputed, step="purpose") == (Zone.ZONE_1, True)
     assert zone(disputed, **same) == (Zone.ZONE_1, False)

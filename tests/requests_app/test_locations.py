@@ -14,7 +14,7 @@ from tests.factories import People, make_request
 @pytest.mark.parametrize(
     ("closed", "advice"),
     [
-        ({Region.EUROPE, Region.AUSTRALIA}, "choose United States or United Kingdom"),
+        ({Region.EUROPE, Region.AUSTRALIA}, "choose one of United States, United Kingdom"),
         (set(Region), "choose another region"),
     ],
 )
