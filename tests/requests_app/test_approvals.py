@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.html import conditional_escape
 
 from accounts_app.models import User
+from accounts_app.people import deactivate
 from accounts_app.roles import Depth, Role
 from accounts_app.scope import scope_of
 from accounts_app.services import confirm_settings, grant, propose_settings
@@ -395,6 +396,15 @@ def test_the_queue_reads_one_page_and_agrees_with_the_rule(people: People, clock
         assert (queue["mine"].count(), queue["all"].count()) == (len(mine), len(everything))
         due = [(row.due is None, row.due or row.since, row.since, row.request.number) for row in everything]
         assert due == sorted(due)
+
+
+def test_nothing_waits_for_somebody_who_was_shut_out(people: People) -> None:
+    pending(people)
+    reached = scope_of(people.approver)
+    assert gates.stages_asking(people.approver, reached).exists()
+    deactivate(people.approver.pk, by=people.governance_lead, reason="Has left the bank.")
+    people.approver.refresh_from_db()
+    assert not gates.stages_asking(people.approver, reached).exists()
 
 
 def test_rejecting_several_needs_words_and_a_choice(people: People, client: Client) -> None:
