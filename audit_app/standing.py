@@ -56,13 +56,41 @@ class Standing:
     @property
     def lacking(self) -> tuple[str, ...]:
         """Return what should have happened by now and has not, a sentence each."""
-        now = clock.now()
-        checks = (
-            (self.signed_at, SIGNED_EVERY, _("Nobody has signed for the log for a quarter of an hour.")),
-            (self.verified_at, VERIFIED_EVERY, _("What is new in the log was not verified for a quarter of an hour.")),
-            (self.all_verified_at, ALL_VERIFIED_EVERY, _("All of the log was not verified for a day.")),
+        return tuple(words for words in (self._unsigned, self._unverified, self._not_all_verified) if words)
+
+    @property
+    def _unsigned(self) -> str:
+        if self.signed_at is None:
+            return _("Nobody has signed for the log yet.")
+        return (
+            _("Nobody has signed for the log for a quarter of an hour.")
+            if _is_over(self.signed_at, SIGNED_EVERY)
+            else ""
         )
-        return tuple(words for at, every, words in checks if at is None or now > at + every)
+
+    @property
+    def _unverified(self) -> str:
+        if self.verified_at is None:
+            return _("The log was not verified yet; what is new is verified every five minutes.")
+        if _is_over(self.verified_at, VERIFIED_EVERY):
+            return _("What is new in the log was not verified for a quarter of an hour.")
+        return ""
+
+    @property
+    def _not_all_verified(self) -> str:
+        if self.verified_at is None:
+            return ""  # said above
+        if self.all_verified_at is None:
+            return _("All of the log at once was not verified yet; that is done every night.")
+        return (
+            _("All of the log was not verified for a day.")
+            if _is_over(self.all_verified_at, ALL_VERIFIED_EVERY)
+            else ""
+        )
+
+
+def _is_over(at: datetime, every: timedelta) -> bool:
+    return clock.now() > at + every
 
 
 def standing_of(tenant_id: UUID) -> Standing:

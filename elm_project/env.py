@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import environ
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
+
+ENVIRONMENT: Final[str] = env.str("ELM_ENVIRONMENT", default="embedded")  # embedded or production
+PRODUCTION: Final = ENVIRONMENT == "production"
 
 
 def state_dir() -> Path:

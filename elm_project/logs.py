@@ -14,7 +14,7 @@ from structlog.typing import Processor
 
 from core_app.redaction import mask_line, mask_names, without_secrets
 from core_app.text import as_json
-from elm_project.env import env, state_dir
+from elm_project.env import PRODUCTION, env, state_dir
 
 _ALIKE: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -33,9 +33,8 @@ class Line(logging.Formatter):
 
 
 # Where entries and readings of the log are written for a SIEM (docs/guides/siem.md): stderr, off, or the name of a file
-_IS_PRODUCTION: Final = env.str("ELM_ENVIRONMENT", default="embedded") == "production"
 STREAM: Final = env.str("ELM_LOG_STREAM", default="") or (
-    "stderr" if _IS_PRODUCTION else str(state_dir() / "log-stream.ndjson")
+    "stderr" if PRODUCTION else str(state_dir() / "log-stream.ndjson")
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 
-from elm_project.env import env
+from elm_project.env import PRODUCTION, env
 
 SINK: Final = "sink"
 SEND: Final = "send"
@@ -38,7 +38,7 @@ def public_url(allowed_hosts: list[str], *, is_production: bool) -> str:
 
 NOTIFICATIONS: Final = mode(
     has_mail=bool(env.str("EMAIL_URL", default="")),
-    is_production=env.str("ELM_ENVIRONMENT", default="embedded") == "production",
+    is_production=PRODUCTION,
 )
 # How Django sends mail: EMAIL_BACKEND, EMAIL_HOST and its companions
 MAIL: Final[dict[str, Any]] = env.email_url("EMAIL_URL", default="consolemail://")

@@ -9,7 +9,7 @@ from celery.schedules import crontab, schedule
 from csp.constants import NONE, SELF
 
 from elm_project import logs
-from elm_project.env import BASE_DIR, env, generated_key, postgresql, state_dir
+from elm_project.env import BASE_DIR, PRODUCTION, env, generated_key, postgresql, state_dir
 from elm_project.log_settings import *  # noqa: F403 - who signs the log and where copies are put, a block of its own
 from elm_project.log_settings import EVIDENCE_STORAGE
 from elm_project.notification_settings import *  # noqa: F403 - whether messages leave this system, and how
@@ -19,8 +19,6 @@ from elm_project.unfold import UNFOLD as UNFOLD
 
 # --- Installation ---------------------------------------------------------------------------------------------------
 
-ENVIRONMENT = env.str("ELM_ENVIRONMENT", default="embedded")  # embedded or production
-PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or generated_key("django_secret_key")
 DOMAIN_NAME_KEY = (env.str("ELM_DOMAIN_NAME_KEY", default="") or generated_key("domain_name_key")).encode()

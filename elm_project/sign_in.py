@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from elm_project.env import env
-
-_PRODUCTION = env.str("ELM_ENVIRONMENT", default="embedded") == "production"
+from elm_project.env import PRODUCTION, env
 
 # --- Microsoft Entra: an app registration of its own, for sign-in and nothing else ----------------------------------
 
@@ -16,7 +14,7 @@ ENTRA_SIGN_IN_SECRET_FILE = env.str("ELM_SIGN_IN_SECRET_FILE", default="")  # re
 # Whose accounts Entra lets in: a tenant id, or organizations; which tenants count is decided here by their ids
 ENTRA_SIGN_IN_AUTHORITY = env.str("ELM_SIGN_IN_AUTHORITY", default="organizations")
 # In production a password opens break-glass accounts only
-LOCAL_PASSWORDS = not _PRODUCTION
+LOCAL_PASSWORDS = not PRODUCTION
 
 # --- How long a sign-in holds ---------------------------------------------------------------------------------------
 

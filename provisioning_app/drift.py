@@ -6,16 +6,25 @@ The other controls have to be asked for one by one; no sweep does so.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
+
+import structlog
+from django.utils.translation import gettext_noop as noop
 
 from accounts_app.models import Tenant
 from audit_app.actions import Action
 from microsoft_cloud import Cloud
 from microsoft_cloud.bap import Environment as RemoteEnvironment
-from microsoft_cloud.errors import NotFoundError
+from microsoft_cloud.errors import AuthenticationError, PermanentError
 from provisioning_app.choices import LIVE_STATUSES, EnvironmentStatus, FindingKind
 from provisioning_app.findings import Difference
 from provisioning_app.models import Environment
 from provisioning_app.policy_gap import CONTROLS
+
+log = structlog.get_logger(__name__)
+_NOT_MANAGED: Final = noop(
+    "%(environment)s was read back as a Managed Environment and is none any more. Who switched it off at Microsoft?"
+)
 
 
 def no_longer_managed(tenant: Tenant, cloud: Cloud, inventory: Mapping[str, RemoteEnvironment]) -> Iterator[Difference]:
@@ -31,13 +40,16 @@ def no_longer_managed(tenant: Tenant, cloud: Cloud, inventory: Mapping[str, Remo
     for row in proved.exclude(request__runs__status__in=LIVE_STATUSES):
         try:
             found = cloud.bap.get_environment(row.environment_id)
-        except NotFoundError:
-            continue  # gone since it was listed
+        except AuthenticationError:
+            raise  # the tenant's trouble, not this environment's
+        except PermanentError as error:
+            log.info("environment_not_read", environment=str(row.pk), error=str(error))  # gone since it was listed, say
+            continue
         if not found.is_managed and not found.ongoing_operation:
             yield Difference(
                 FindingKind.NOT_MANAGED,
                 row.environment_id,
-                f"{row} was read back as a Managed Environment and is none any more. Who switched it off at Microsoft?",
+                _NOT_MANAGED % {"environment": row},
                 environment_id=row.environment_id,
                 request_id=row.request_id,
             )

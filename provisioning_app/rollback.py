@@ -102,7 +102,7 @@ def advance(rollback_id: UUID) -> None:
         if outage_of(error):
             raise  # the database's trouble: the next one to claim it finds out where it stands
         log.exception("rollback_broke", rollback=str(rollback.pk))
-        _failed(rollback, f"Unexpected {type(error).__name__} while it was deleted.")
+        _failed(rollback, noop("Unexpected %(error)s while it was deleted.") % {"error": type(error).__name__})
     else:
         _later(rollback, seconds)
 

@@ -116,8 +116,8 @@ def _end(chain: _Chain) -> Iterator[Finding]:
     if last.head_sequence is None:
         yield Finding(
             "TRUNCATED",
-            noop("%(name)s#%(sequence)s") % {"name": chain.name, "sequence": chain.sequence},
-            "The chain's head is gone.",
+            f"{chain.name}#{chain.sequence}",
+            noop("The chain's head is gone."),
         )
     elif last.head_sequence > chain.sequence:
         gone = last.head_sequence - chain.sequence

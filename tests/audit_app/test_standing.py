@@ -48,9 +48,14 @@ def test_a_log_that_is_signed_and_verified_is_in_order(clock, people):
 
 
 def test_what_has_not_happened_for_too_long_is_said(clock, people):
-    assert len(standing_of(people.tenant.pk).lacking) == 3
+    unsigned, unverified = standing_of(people.tenant.pk).lacking
+    assert unsigned == "Nobody has signed for the log yet."
+    assert unverified.startswith("The log was not verified yet")
     assert "Needs attention" in first_page(people.operator)
     sign_now()
+    scheduled.verify(is_full=False)
+    (not_all,) = standing_of(people.tenant.pk).lacking
+    assert not_all.startswith("All of the log at once was not verified yet")
     scheduled.verify(is_full=True)
     clock.advance(hours=24)
     scheduled.verify(is_full=False)
