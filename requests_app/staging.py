@@ -52,10 +52,11 @@ def staged_plan(request: EnvironmentRequest, settings: Settings, zone: Zone | No
 
 
 def content_hash(request: EnvironmentRequest, settings: Settings) -> str:
-    """Return the SHA-256 over every field a requester can set, the zone and the staged plan."""
+    """Return the SHA-256 over who asks, for which unit, every field a requester can set, the zone and the plan."""
     said = {name: getattr(request, name) for name in REQUESTED}
     content: dict[str, Any] = {
         "fields": {name: value for name, value in said.items() if value is not None},
+        "of": [str(key) for key in (request.tenant_id, request.business_unit_id, request.requester_id)],
         "zone": int(Zone(request.zone)),
         "plan": staged_plan(request, settings),
     }

@@ -19,7 +19,7 @@ from requests_app import services
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from requests_app.services import sweeps
-from tests.factories import People, decide, make_request
+from tests.factories import People, decide, make_request, unit_of
 from tests.screens import client_of, page_of, press, state_of, told
 
 QUEUE = reverse("admin:requests_app_environmentrequest_approvals")
@@ -86,6 +86,13 @@ def test_what_no_verb_could_have_stored_is_refused_like_anything_else(
     alter(request, column, value)
     with pytest.raises(AlteredContentError, match=WORDS):
         decide(request, people.approver, Outcome.REJECT, "Not this.")
+
+
+def test_nobody_decides_on_what_was_moved_to_another_unit_behind_the_verbs(people: People) -> None:
+    request = make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
+    alter(request, "business_unit_id", unit_of(people.tenant, "Treasury").pk.hex)
+    with pytest.raises(AlteredContentError, match=WORDS):
+        decide(request, people.second_approver)
 
 
 def test_the_policy_refuses_it_once_and_leaves_it_to_people(people: People, clock: ManualClock) -> None:
