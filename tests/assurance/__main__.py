@@ -26,6 +26,7 @@ from tests.assurance.runs import ROOT  # noqa: E402
 
 STAGES: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "faults": stages.faults,
+    "thousand-runs": stages.thousand_runs,
     "faults-postgresql": stages.faults_on_postgresql,
     "postgresql": stages.postgresql,
     "writers": stages.writers,

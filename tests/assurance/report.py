@@ -164,7 +164,7 @@ def _faults(stages: Stages) -> Iterator[str]:
 def _tests_by_item(stages: Stages) -> dict[str, dict[str, list[Any]]]:
     """Return item → name of a test → the times it ran."""
     tests: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for name in ("faults", "faults-postgresql"):
+    for name in ("faults", "thousand-runs", "faults-postgresql"):
         for test in (stages.get(name) or {}).get("tests", ()):
             if test["item"]:
                 tests[test["item"]][test["name"].split("[")[0]].append(test)

@@ -20,7 +20,8 @@ from tests.assurance.items import item_of
 from tests.assurance.runs import Ended, Test, commit, place_of, pytest
 from tests.lanes import servers
 
-SIZES = {"ELM_ASSURANCE": "1", "ELM_FAULT_RUNS": "1000", "ELM_FAULT_ROUNDS": "20", "ELM_FAULT_ROWS": "1000000"}
+SIZES = {"ELM_ASSURANCE": "1", "ELM_FAULT_ROUNDS": "20", "ELM_FAULT_ROWS": "1000000"}
+IN_FLIGHT = {"ELM_ASSURANCE": "1", "ELM_FAULT_RUNS": "1000"}
 GUARD_SECONDS = 300
 HANGS_AFTER_SECONDS = 60
 
@@ -44,6 +45,16 @@ def timed(stage: Callable[[], Found]) -> Callable[[], Found]:
 def faults() -> Found:
     """Meet every fault of the list, at full size, on SQLite and on the servers that a test starts for itself."""
     return _tests(pytest("-m", "fault and not crash_points", "-n2", "--dist=worksteal", environment=SIZES))
+
+
+@timed
+def thousand_runs() -> Found:
+    """Empty the broker, and replace the workers, while a thousand runs are in flight; nothing else takes their time."""
+    tests = (
+        "test_q01_flushall_while_runs_are_in_flight_costs_time_only",
+        "test_w07_a_deployment_drains_its_workers_and_no_run_fails_or_repeats_a_step",
+    )
+    return _tests(pytest(*map(place_of, tests), environment=IN_FLIGHT))
 
 
 @timed

@@ -52,6 +52,7 @@ pytestmark = [pytest.mark.simulated, pytest.mark.django_db(transaction=True)]
 
 RUNS = int(os.environ.get("ELM_FAULT_RUNS", "4"))  # in flight in Q1; `make assurance` sets 1000
 RUNS_OF_A_TENANT = 50
+FLUSH_EVERY_SECONDS = max(1.5, RUNS / 30)  # each is followed by a sweep, which leaves the workers time for the runs
 SWEEP_INTERVAL = settings.CELERY_BEAT_SCHEDULE["provisioning sweep"]["schedule"].run_every
 
 
@@ -101,7 +102,7 @@ def test_q01_flushall_while_runs_are_in_flight_costs_time_only(doorbells, maker,
         broker.send(SWEEP, expires=5)
         return states(wanted) == {State.COMPLETED}
 
-    workers.tick_until(completed_between_flushes, "completed", every=1.5, seconds=60 + 10 * RUNS)
+    workers.tick_until(completed_between_flushes, "completed", every=FLUSH_EVERY_SECONDS, seconds=60 + 4 * RUNS)
 
     assert len(flushes) >= 3
     for world, size in zip(worlds, sizes, strict=True):
