@@ -23,7 +23,7 @@ from accounts_app.models import (
     TenantUserObjectPermission,
     User,
 )
-from accounts_app.roles import DECIDING_ROLES, GRANT_NAMES, Depth, Role
+from accounts_app.roles import DECIDING_ROLES, GRANT_NAMES, NAME_OF, Depth, Role
 from core_app import clock
 
 
@@ -174,7 +174,7 @@ def compiled_once() -> Iterator[None]:
 
 
 def scope_of(user: User) -> Scope:
-    """Compile a person's scope: four queries, whatever they may see and however many lend to them."""
+    """Compile a person's scope: at most four queries, whatever they may see and however many lend to them."""
     compiled = _compiled.get()
     if compiled is None:
         return scopes_of([user])[user.pk]
@@ -184,7 +184,7 @@ def scope_of(user: User) -> Scope:
 
 
 def scopes_of(users: Collection[User]) -> dict[UUID, Scope]:
-    """Compile the scopes of several people, in the same four queries; a disabled account reaches nothing."""
+    """Compile the scopes of several people, in the same queries; a disabled account reaches nothing."""
     active = [user.pk for user in users if user.is_active]
     loans = _loans_to(active)
     reach = _reach_of({*active, *(loan.delegator_id for each in loans.values() for loan in each)})
@@ -221,14 +221,18 @@ def _reach_of(people: Collection[UUID]) -> dict[UUID, dict[Role, Reach]]:
     memberships = User.groups.through.objects.filter(user__in=people, group__name__in=list(Role))
     roles = {(user, Role(name)) for user, name in memberships.values_list("user", "group__name")}
     found: dict[UUID, dict[Role, Reach]] = defaultdict(lambda: defaultdict(Reach))
-    for user, codename, unit, path in _unit_grants(people):
+    # Most people only ask for environments, which needs no row: nothing is looked up for them
+    people_with_rows = {user for user, role in roles if role in NAME_OF}
+    if not people_with_rows:
+        return {user: {} for user in people}
+    for user, codename, unit, path in _unit_grants(people_with_rows):
         name, depth = _split(codename)
         target = found[user][GRANT_NAMES[name]]
         if depth == Depth.DEEP:
             target.trees.add(path)
         else:
             target.units[unit] = path
-    for user, codename, tenant in _tenant_grants(people):
+    for user, codename, tenant in _tenant_grants(people_with_rows):
         name, _depth = _split(codename)
         found[user][GRANT_NAMES[name]].tenants.add(tenant)
     return {user: {role: reach for role, reach in found[user].items() if (user, role) in roles} for user in people}
