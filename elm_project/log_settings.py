@@ -25,15 +25,16 @@ LOG_TSA_URL = env.str("ELM_LOG_TSA_URL", default="")
 LOG_TSA_CERTIFICATES = env.str("ELM_LOG_TSA_CERTIFICATES", default="")
 # Where a package is made that somebody downloads; nothing of it stays
 EVIDENCE_DOWNLOAD_FOLDER = state_dir() / "downloads"
-# Queues of their own let one worker, on a host of its own, be the only one that has the key, and another one beside it
-# verify: what takes hours never keeps the log from being signed for
+# Queues of their own let workers on one host be the only ones that have the key, one for what is signed and one for
+# packages of evidence, and another one beside them verify: what takes long never keeps the log from being signed for
 _SIGNER = env.str("ELM_LOG_SIGNER_QUEUE", default="celery")
+_EVIDENCE = env.str("ELM_LOG_EVIDENCE_QUEUE", default=_SIGNER)
 _VERIFIER = env.str("ELM_LOG_VERIFIER_QUEUE", default=_SIGNER)
 CELERY_TASK_ROUTES = {
     "audit_app.tasks.verify_*": {"queue": _VERIFIER},
     "audit_app.tasks.*": {"queue": _SIGNER},
-    "evidence_app.tasks.store": {"queue": _SIGNER},
-    "evidence_app.tasks.export": {"queue": _SIGNER},
+    "evidence_app.tasks.store": {"queue": _EVIDENCE},
+    "evidence_app.tasks.export": {"queue": _EVIDENCE},
 }
 # Where the signer leaves a package for a web server without the key, and how long somebody waits for it there
 EVIDENCE_STORAGE = {

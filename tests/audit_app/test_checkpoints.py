@@ -335,15 +335,17 @@ def test_what_is_new_goes_on_from_a_verification_of_everything_that_ended_after_
         ({}, ("celery", "celery", "celery")),
         ({"ELM_LOG_SIGNER_QUEUE": "log"}, ("log", "log", "log")),
         ({"ELM_LOG_SIGNER_QUEUE": "log", "ELM_LOG_VERIFIER_QUEUE": "verification"}, ("log", "verification", "log")),
+        ({"ELM_LOG_SIGNER_QUEUE": "log", "ELM_LOG_EVIDENCE_QUEUE": "evidence"}, ("log", "log", "evidence")),
     ],
 )
-def test_what_verifies_the_log_can_have_a_queue_of_its_own(monkeypatch, queues, expected):
+def test_what_takes_long_can_have_a_queue_of_its_own(monkeypatch, queues, expected):
     for name, queue in queues.items():
         monkeypatch.setenv(name, queue)
     route = MapRoute(runpy.run_path(str(settings.BASE_DIR / "elm_project/log_settings.py"))["CELERY_TASK_ROUTES"])
     tasks = ("audit_app.tasks.checkpoint", "audit_app.tasks.verify_all", "evidence_app.tasks.store")
     assert tuple(route(task)["queue"] for task in tasks) == expected
     assert route("audit_app.tasks.verify_new") == route("audit_app.tasks.verify_all")
+    assert route("evidence_app.tasks.export") == route("evidence_app.tasks.store")
 
 
 def test_every_queue_of_the_log_has_its_worker_in_compose():
