@@ -12,7 +12,8 @@ import pytest
 
 from elm_project.env import BASE_DIR
 
-BENCHMARKS = sorted(file.stem for file in (BASE_DIR / "benchmarks").glob("[!_]*.py"))
+PROGRAMS = (file for file in (BASE_DIR / "benchmarks").glob("*.py") if "__main__" in file.read_text())
+BENCHMARKS = sorted(file.stem for file in PROGRAMS)
 CHOSEN_HERE = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "SLIPCOVER_", "PYTEST_")
 
 
