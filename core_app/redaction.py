@@ -19,6 +19,7 @@ _SECRET_NAMES = re.compile(
 _PUBLIC_NAMES = frozenset({"secret_name", "lease_token", "secret_version", "token_file"})
 _SHORTEST = 8  # a shorter text is no secret, and masking it would garble honest words
 _MOST = 4_000  # forms of secrets; those that were held longest ago go first
+_SPELT_ALIKE = re.compile(r"[A-Za-z0-9._~-]{16,}")  # in every notation, however deep one is quoted in another
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.+?)-----END", re.DOTALL)
 
 _held: OrderedDict[str, None] = OrderedDict()  # the latest last
@@ -47,6 +48,8 @@ def _forms(text: str) -> Iterator[str]:
     yield from (text, " ".join(text.split()), quote(text, safe=""), quoted, _in_json(text), _in_json(quoted))
     both = quoted.replace("'", "\\'")  # where Python had to escape the quotes as well
     yield from (both, _in_json(both))
+    if not _PRIVATE_KEY.search(text):  # whose other lines are a certificate, which is public
+        yield from _SPELT_ALIKE.findall(text)
 
 
 def _in_json(text: str) -> str:

@@ -74,6 +74,8 @@ LOGGING: Final[dict[str, Any]] = {
         "audit_app.stream": {"handlers": ["stream"], "level": "INFO", "propagate": False},
         "httpx": {"level": "WARNING"},
         "azure": {"level": "WARNING"},
+        # It logs Entra's words as they come; our errors carry them redacted. Celery configures this anew in each worker
+        "azure.identity": {"level": "CRITICAL"},
         # Django gives these handlers of their own when it starts; with them a line would not be JSON, or written twice
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import re
 import threading
@@ -23,9 +22,6 @@ from .endpoints import Endpoints, Service
 from .errors import AuthenticationError, CloudError, Facts, NotReadyError, ThrottledError, TransientError
 from .faults import fault_in, request_ids_in, retry_after_seconds
 from .pool import time_left
-
-# azure-identity logs Entra's words as they come; our errors carry them redacted.
-logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
 
 _MICROSOFT_LOGINS = frozenset(
     {

@@ -17,6 +17,15 @@ def test_a_remembered_secret_is_masked_as_it_is_and_as_it_looks_in_json_and_in_a
     assert without_secrets(f"before {secret} after") == "before *** after"
 
 
+def test_a_remembered_secret_is_masked_however_deep_it_is_quoted() -> None:
+    said = secret = "a'b\"c\\0123456789abcdef0123456789abcdef'"
+    never_show(secret)
+
+    for _ in range(5):
+        said = repr(json.dumps({"said": said}))
+        assert "89abcdef" not in without_secrets(said)
+
+
 def test_a_key_in_several_lines_is_masked_on_one_line_too() -> None:
     never_show("first-line-of-a-key\nsecond-line-of-a-key\n")
 

@@ -48,6 +48,7 @@ def test_every_line_has_the_schema_whoever_logs(lines: Lines) -> None:
     assert (ours["level"], ours["logger"], ours["timestamp"][-1]) == ("error", "ours", "Z")
 
 
+@pytest.mark.django_db
 def test_s3_forged_lines_stay_data_of_one_record_and_a_correlation_id_has_to_look_like_one(
     lines: Lines, client: Client
 ) -> None:
@@ -80,6 +81,7 @@ def test_what_is_no_correlation_id_is_not_taken_over(text: Any) -> None:
     assert correlation.given(text) is None
 
 
+@pytest.mark.django_db
 def test_an_answer_names_its_request_and_nothing_is_left_for_the_next_one(client: Client) -> None:
     seen = {}
 
@@ -137,6 +139,7 @@ def test_a_worker_logs_as_everything_else_does(lines: Lines) -> None:
         assert "ProcessorFormatter" in type(handler.formatter).__name__
         assert len(answered) == 1, "Celery sets up nothing of its own when somebody has answered"
         assert root.level == logging.INFO
+        assert not logging.getLogger("azure.identity._internal").isEnabledFor(logging.ERROR), "it quotes secrets"
     finally:
         root.handlers, root.level = handlers, before
 

@@ -74,6 +74,7 @@ def resumed(world: World, reason: str) -> None:
     services.resume(world.people.tenant.pk, by=operator, reason=reason)
 
 
+@pytest.mark.sqlite  # whose one file is put aside and put back; D9 restores PostgreSQL
 @pytest.mark.simulated
 def test_d07_a_failover_that_lost_the_last_entries_is_named_and_nothing_is_created_twice(forgetful, caplog):
     world = forgetful
@@ -108,6 +109,7 @@ def test_d07_a_failover_that_lost_the_last_entries_is_named_and_nothing_is_creat
     assert entry.action_details["before"]["size"] == before + lost
 
 
+@pytest.mark.sqlite  # whose one file is put aside and put back; D9 restores PostgreSQL
 @pytest.mark.simulated
 def test_d08_after_yesterdays_dump_nothing_is_dispatched_before_somebody_accepts_it(forgetful):
     world = forgetful
