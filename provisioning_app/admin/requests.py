@@ -33,6 +33,12 @@ _PROGRESS: Final = "requests_app_environmentrequest_progress"
 _HAPPENING: Final = (State.APPROVED, State.PROVISIONING, State.FAILED)
 
 
+class AttestDialog(ReasonDialog):
+    """What was done where the program could not."""
+
+    wanted = _("Say what you did in the portal; it is kept in the log, and an examiner reads it.")
+
+
 class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
     saved_views = PROVISIONING_VIEWS
     actions_detail: ClassVar[tuple[str, ...]] = (
@@ -47,7 +53,9 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
         icon="restart_alt",
         form=RetryDialog,
         offered=may_retry,
-        explained=_("Provisioning goes on from the step that failed, as soon as a slot is free."),
+        explained=_(
+            "Provisioning goes on as soon as a slot is free. What exists already is kept, never created again."
+        ),
         variant=ActionVariant.PRIMARY,
     )
     def retry(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -58,7 +66,7 @@ class ProvisionedRequestAdmin(EnvironmentRequestAdmin):
     @dialog_action(
         label=_("Attest"),
         icon="fact_check",
-        form=ReasonDialog,
+        form=AttestDialog,
         offered=lambda user, row: Choice.ATTEST in options(row, user),
         explained=_(
             "The failed step was done in the portal. It is read back first, and refused when something differs."

@@ -169,6 +169,8 @@ class ApprovalPages(GovernedAdmin):
         if act in (Act.APPROVE, Act.REJECT):
             outcome = _OUTCOMES[act]
             made = services.decide(row.pk, by=user, outcome=outcome, comment=text, content_hash=said["content_hash"])
+            if made.state == State.PENDING_APPROVAL:
+                return _("%(number)s: your decision is recorded; it waits for the next one.") % {"number": made}
             return _("%(number)s: your decision is recorded; it is %(state)s now.") % {
                 "number": made,
                 "state": spoken(State(made.state).label).lower(),

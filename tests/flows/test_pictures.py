@@ -35,7 +35,7 @@ def browse(visit, live_server) -> Browse:
     """Open a browser for a person, who is signed in."""
 
     def opened(user: User) -> Page:
-        context = visit()
+        context = visit(is_pictured=True)
         session = client_of(user).cookies["sessionid"].value
         context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         page = context.new_page()

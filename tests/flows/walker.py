@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from accounts_app.models import User
 from tests.screens import client_of
@@ -78,6 +78,7 @@ class Walker:
 
 
 Walk = Callable[[User], Walker]
+Desk = Callable[[User], Walker]
 
 
 @pytest.fixture
@@ -92,13 +93,42 @@ def walk(visit, live_server, visited: set[str]) -> Iterator[Walk]:
     complaints: list[str] = []
 
     def opened(user: User) -> Walker:
-        session = client_of(user).cookies["sessionid"].value
         context = visit()
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        sign_in(context, user, live_server.url)
         return Walker(context, visited, complaints)
 
     yield opened
     assert complaints == [], "\n".join(complaints)
+
+
+@pytest.fixture
+def desk(walk: Walk, live_server) -> Desk:
+    """Let people take turns at one browser: whoever sits down is signed in, and what it has loaded is kept."""
+    there: list[Walker] = []
+
+    def sit_down(user: User) -> Walker:
+        if there:
+            sign_in(there[0].page.context, user, live_server.url)
+        else:
+            there.append(walk(user))
+        return there[0]
+
+    return sit_down
+
+
+def sign_in(context: BrowserContext, user: User, url: str) -> None:
+    """Sign a person in, instead of whoever was."""
+    session = client_of(user).cookies["sessionid"].value
+    context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+
+
+def say(who: Walker, dialog: str, words: str) -> None:
+    """Look at an open dialog as axe-core does, give the reason that it asks for, and confirm it."""
+    shown = who.page.get_by_role("dialog", name=dialog)
+    expect(shown.locator("textarea[name=reason]")).to_be_focused()
+    who.see(within="#modal-content")
+    shown.locator("textarea[name=reason]").fill(words)
+    shown.get_by_role("button", name=dialog).click()
 
 
 def paths(visited: set[str]) -> set[str]:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from accounts_app.cloud import cloud_for
 from accounts_app.models import TenantIdentity
 from microsoft_cloud import Cloud
-from microsoft_cloud.bap import NewEnvironment
+from microsoft_cloud.bap import Governance, NewEnvironment
 from provisioning_app import reconcile, services
 from provisioning_app.choices import FindingKind
 from provisioning_app.models import ReconciliationFinding
@@ -19,6 +19,12 @@ from tests.microsoft import World
 
 MANAGED = {"method": "POST", "path": "governanceConfiguration"}
 REFUSED = {"status": 400, "body": {"error": {"code": "InvalidRequestContent", "message": "no"}}}
+BASELINE = {  # of Zone 2
+    "limitSharingMode": "excludeSharingToSecurityGroups",
+    "isGroupSharingDisabled": "true",
+    "maxLimitUserSharing": "50",
+    "solutionCheckerMode": "warn",
+}
 SLOW_CREATION = {"create_polls": None, "create_seconds": 75 * 60}
 ROLLBACK_SECRET = "ELM-Rollback-Secret"  # the name of a secret, not one
 
@@ -66,6 +72,14 @@ def failed_at_managed(world: World, zone: Zone = Zone.ZONE_2) -> EnvironmentRequ
     request = world.provision(zone)
     assert request.state == State.FAILED, request.get_state_display()
     return request
+
+
+def enable_managed(world: World, request: EnvironmentRequest, **changes: str) -> None:
+    """Do in the portal what the step could not."""
+    environment_id = request.environments.get().environment_id
+    our_cloud(world).bap.set_governance_configuration(environment_id, Governance("Standard", {**BASELINE, **changes}))
+    let_pass(world, minutes=1)
+    let_pass(world, minutes=1)  # the platform updates the configuration once more by itself
 
 
 def make_environment(world: World, **changes: Any) -> str:

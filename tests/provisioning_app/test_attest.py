@@ -9,35 +9,20 @@ import pytest
 from audit_app.actions import Action
 from audit_app.verify import verify_log
 from core_app.errors import DomainError, PermissionRefused
-from microsoft_cloud.bap import Governance
 from provisioning_app import attest as attestation
 from provisioning_app import services
 from requests_app.choices import State, Zone
-from tests.provisioning_app.reconciling import MANAGED, REFUSED, calls, failed_at_managed, let_pass, our_cloud
+from tests.provisioning_app.reconciling import BASELINE, MANAGED, REFUSED, calls, enable_managed, failed_at_managed
 from tests.screens import press, state_of, told
 
 pytestmark = pytest.mark.simulated
 
 SAID = "I enabled it in the admin center."
 BLOCKING = {"2": {"blocking_steps": ["environment_group", "baseline", "people", "dlp"]}}
-BASELINE = {
-    "limitSharingMode": "excludeSharingToSecurityGroups",
-    "isGroupSharingDisabled": "true",
-    "maxLimitUserSharing": "50",
-    "solutionCheckerMode": "warn",
-}
 
 
 def attest(world, request, **changes):
     return services.attest(request.pk, **{"by": world.people.operator, "reason": SAID, **changes})
-
-
-def enable_managed(world, request, **changes):
-    """Do in the portal what the step could not."""
-    environment_id = request.environments.get().environment_id
-    our_cloud(world).bap.set_governance_configuration(environment_id, Governance("Standard", {**BASELINE, **changes}))
-    let_pass(world, minutes=1)
-    let_pass(world, minutes=1)  # the platform updates the configuration once more by itself
 
 
 def writes(world):
