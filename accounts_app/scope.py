@@ -221,18 +221,16 @@ def _reach_of(people: Collection[UUID]) -> dict[UUID, dict[Role, Reach]]:
     memberships = User.groups.through.objects.filter(user__in=people, group__name__in=list(Role))
     roles = {(user, Role(name)) for user, name in memberships.values_list("user", "group__name")}
     found: dict[UUID, dict[Role, Reach]] = defaultdict(lambda: defaultdict(Reach))
-    # Most people only ask for environments, which needs no row: nothing is looked up for them
-    people_with_rows = {user for user, role in roles if role in NAME_OF}
-    if not people_with_rows:
-        return {user: {} for user in people}
-    for user, codename, unit, path in _unit_grants(people_with_rows):
+    # Most people only ask for environments, which needs no grant: of nobody, the database is not asked
+    granted = {user for user, role in roles if role in NAME_OF}
+    for user, codename, unit, path in _unit_grants(granted):
         name, depth = _split(codename)
         target = found[user][GRANT_NAMES[name]]
         if depth == Depth.DEEP:
             target.trees.add(path)
         else:
             target.units[unit] = path
-    for user, codename, tenant in _tenant_grants(people_with_rows):
+    for user, codename, tenant in _tenant_grants(granted):
         name, _depth = _split(codename)
         found[user][GRANT_NAMES[name]].tenants.add(tenant)
     return {user: {role: reach for role, reach in found[user].items() if (user, role) in roles} for user in people}

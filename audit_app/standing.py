@@ -27,6 +27,7 @@ class Standing:
     """What is known of a tenant's log.
 
     Attributes:
+        begun_at: When the log began; nothing can be late before.
         verified_at: When what was new was verified last, or all of it.
         all_verified_at: When all of it was verified at once.
         findings: What the newest verifications found in this tenant's log, as ``verify_log --json`` names it.
@@ -38,6 +39,7 @@ class Standing:
         stamp_pending_since: Since when one is waited for; None where none is, or no authority is configured.
     """
 
+    begun_at: datetime
     verified_at: datetime | None
     all_verified_at: datetime | None
     findings: tuple[dict[str, Any], ...]
@@ -56,45 +58,22 @@ class Standing:
     @property
     def lacking(self) -> tuple[str, ...]:
         """Return what should have happened by now and has not, a sentence each."""
-        return tuple(words for words in (self._unsigned, self._unverified, self._not_all_verified) if words)
-
-    @property
-    def _unsigned(self) -> str:
-        if self.signed_at is None:
-            return _("Nobody has signed for the log yet.")
-        return (
-            _("Nobody has signed for the log for a quarter of an hour.")
-            if _is_over(self.signed_at, SIGNED_EVERY)
-            else ""
+        now = clock.now()
+        checks = (
+            (self.signed_at, SIGNED_EVERY, _("Nobody has signed for the log for a quarter of an hour.")),
+            (self.verified_at, VERIFIED_EVERY, _("What is new in the log was not verified for a quarter of an hour.")),
+            (self.all_verified_at, ALL_VERIFIED_EVERY, _("All of the log was not verified for a day.")),
         )
-
-    @property
-    def _unverified(self) -> str:
-        if self.verified_at is None:
-            return _("The log was not verified yet; what is new is verified every five minutes.")
-        if _is_over(self.verified_at, VERIFIED_EVERY):
-            return _("What is new in the log was not verified for a quarter of an hour.")
-        return ""
-
-    @property
-    def _not_all_verified(self) -> str:
-        if self.verified_at is None:
-            return ""  # said above
-        if self.all_verified_at is None:
-            return _("All of the log at once was not verified yet; that is done every night.")
-        return (
-            _("All of the log was not verified for a day.")
-            if _is_over(self.all_verified_at, ALL_VERIFIED_EVERY)
-            else ""
-        )
+        return tuple(late for at, every, late in checks if now > (at or self.begun_at) + every)
 
 
-def _is_over(at: datetime, every: timedelta) -> bool:
-    return clock.now() > at + every
+def standing_of(tenant_id: UUID, *, begun_at: datetime) -> Standing:
+    """Return how a tenant's log stands; a few queries, none of which reads the log itself.
 
-
-def standing_of(tenant_id: UUID) -> Standing:
-    """Return how a tenant's log stands; a few queries, none of which reads the log itself."""
+    Args:
+        tenant_id: Whose log.
+        begun_at: When the tenant came to us, and its log with it.
+    """
     runs = VerificationRun.objects.order_by("-started_at")
     newest, full = runs.first(), runs.filter(is_full=True).first()
     said = [finding for run in {run.pk: run for run in (full, newest) if run}.values() for finding in run.findings]
@@ -102,6 +81,7 @@ def standing_of(tenant_id: UUID) -> Standing:
     anchor = Anchor.objects.filter(tenant=tenant_id, name__endswith=NOTE).order_by("-anchored_at").first()
     stamp = CheckpointTimestamp.objects.filter(tenant=tenant_id).order_by("-received_at").first()
     return Standing(
+        begun_at=begun_at,
         verified_at=newest.started_at if newest else None,
         all_verified_at=full.started_at if full else None,
         findings=tuple(_of_tenant(said, tenant_id)),

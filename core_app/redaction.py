@@ -48,7 +48,7 @@ def _forms(text: str) -> Iterator[str]:
     yield from (text, " ".join(text.split()), quote(text, safe=""), quoted, _in_json(text), _in_json(quoted))
     both = quoted.replace("'", "\\'")  # where Python had to escape the quotes as well
     yield from (both, _in_json(both))
-    if not _PRIVATE_KEY.search(text):  # whose other lines are a certificate, which is public
+    if quoted != text and not _PRIVATE_KEY.search(text):  # whose other lines are a certificate, which is public
         yield from _SPELT_ALIKE.findall(text)
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 
-ENVIRONMENT: Final[str] = env.str("ELM_ENVIRONMENT", default="embedded")  # embedded or production
-PRODUCTION: Final = ENVIRONMENT == "production"
+_ENVIRONMENT: Final = env.str("ELM_ENVIRONMENT", default="") or "embedded"
+if _ENVIRONMENT not in ("embedded", "production"):
+    raise ImproperlyConfigured(f"ELM_ENVIRONMENT is {_ENVIRONMENT!r}; it must be embedded or production.")
+PRODUCTION: Final = _ENVIRONMENT == "production"
 
 
 def state_dir() -> Path:

@@ -12,6 +12,7 @@ from accounts_app.models.stored_number import StoredNumber
 from accounts_app.roles import Depth, row_permissions
 from accounts_app.tenant_settings import LEAST_RETENTION_YEARS
 from audit_app.log import Chain
+from core_app import clock
 from core_app.ids import new_id
 
 
@@ -24,7 +25,7 @@ class Tenant(models.Model):
     publisher_prefix = models.CharField(max_length=8, default="fsi", help_text="Prefix of column names in exports.")
     key_vault_url = models.URLField("Key Vault URL", blank=True)
     halted_reason = models.TextField(blank=True, help_text="Why provisioning is halted; empty when it is not.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
     history = HistoricalRecords()
 
     class Meta:

@@ -20,7 +20,11 @@ def tiles(request: HttpRequest) -> dict[str, Any]:
     watched = {tenant for role in _WATCHING if role in own for tenant in own[role].tenants}
     audited = own[Role.AUDITOR].tenants if Role.AUDITOR in own else set()
     standings = [
-        {"tenant": tenant, "standing": standing_of(tenant.pk), "is_audited": tenant.pk in audited}
+        {
+            "tenant": tenant,
+            "standing": standing_of(tenant.pk, begun_at=tenant.created_at),
+            "is_audited": tenant.pk in audited,
+        }
         for tenant in Tenant.objects.filter(pk__in=watched).order_by("name")
     ]
     return {"log_standings": standings}

@@ -33,6 +33,7 @@ from requests_app.approvals.bulk import decide_each, keys_in, shown_of
 from requests_app.approvals.forms import Act, BulkForm, DecisionForm
 from requests_app.approvals.queue import queue_of, rows_for, rows_of
 from requests_app.approvals.similar import ANSWERS, TIE_RULE
+from requests_app.approvals.words import decided
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import may_read_brief
@@ -169,12 +170,7 @@ class ApprovalPages(GovernedAdmin):
         if act in (Act.APPROVE, Act.REJECT):
             outcome = _OUTCOMES[act]
             made = services.decide(row.pk, by=user, outcome=outcome, comment=text, content_hash=said["content_hash"])
-            if made.state == State.PENDING_APPROVAL:
-                return _("%(number)s: your decision is recorded; it waits for the next one.") % {"number": made}
-            return _("%(number)s: your decision is recorded; it is %(state)s now.") % {
-                "number": made,
-                "state": spoken(State(made.state).label).lower(),
-            }
+            return _("%(number)s: your decision is recorded. %(next)s") % {"number": made, "next": decided(made)}
         if act == Act.ASK:
             services.ask(row.pk, by=user, question=text, token=token)
             return _("The requester is asked; the clock stands still until they answer.")

@@ -18,7 +18,7 @@ from gates_app.levels import Level, Outcome
 from microsoft_cloud.fields import is_guid
 from requests_app import services
 from requests_app.approvals.queue import Waiting
-from requests_app.approvals.words import label, said
+from requests_app.approvals.words import decided, label, said
 from requests_app.fields import REQUESTED
 from requests_app.models import EnvironmentRequest
 from requests_app.staging import content_hash, staged_plan
@@ -127,7 +127,7 @@ def _decided(row: Waiting, shown: str, by: User, outcome: Outcome, comment: str)
     except Exception as error:
         log.exception("one_of_many_broke", item=str(row.request))
         return _broke(row.request, outage_of(error))
-    return Result(made, True, _("It is %(state)s now.") % {"state": made.get_state_display()})
+    return Result(made, True, decided(made))
 
 
 def _broke(request: EnvironmentRequest, outage: Outage | None) -> Result:

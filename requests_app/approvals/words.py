@@ -7,6 +7,8 @@ from typing import Any
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from core_app.text import spoken
+from requests_app.choices import State
 from requests_app.models import EnvironmentRequest
 
 
@@ -22,3 +24,10 @@ def said(request: EnvironmentRequest, name: str) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return str(value) if value not in (None, "") else "-"
+
+
+def decided(request: EnvironmentRequest) -> str:
+    """Return what came of a decision: the state it led to, or that another decision is waited for."""
+    if request.state == State.PENDING_APPROVAL:
+        return _("It waits for the next decision.")
+    return _("It is %(state)s now.") % {"state": spoken(State(request.state).label).lower()}

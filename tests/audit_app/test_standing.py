@@ -22,6 +22,10 @@ def first_page(person):
     return client_of(person).get(reverse("admin:index")).content.decode()
 
 
+def standing(people):
+    return standing_of(people.tenant.pk, begun_at=people.tenant.created_at)
+
+
 def raw(statement, *values):
     connection.check_constraints()
     triggers.drop()
@@ -33,7 +37,7 @@ def test_a_log_that_is_signed_and_verified_is_in_order(clock, people):
     make_request(State.REJECTED, people=people)
     sign_now()
     scheduled.verify(is_full=True)
-    found = standing_of(people.tenant.pk)
+    found = standing(people)
     assert (found.ok, found.findings, found.lacking) == (True, (), ())
     assert (found.entries, found.signed_at, found.all_verified_at) == (
         ProvisioningLog.objects.count(),
@@ -47,24 +51,36 @@ def test_a_log_that_is_signed_and_verified_is_in_order(clock, people):
     assert reverse("admin:accounts_app_tenant_questions", args=[people.tenant.pk]) in page
 
 
+def test_a_new_log_is_not_late(clock, people):
+    assert standing(people).ok
+    page = first_page(people.operator)
+    assert "Not verified yet" in page
+    assert "Needs attention" not in page
+
+
 def test_what_has_not_happened_for_too_long_is_said(clock, people):
-    unsigned, unverified = standing_of(people.tenant.pk).lacking
-    assert unsigned == "Nobody has signed for the log yet."
-    assert unverified.startswith("The log was not verified yet")
+    clock.advance(minutes=16)
+    assert standing(people).lacking == (
+        "Nobody has signed for the log for a quarter of an hour.",
+        "What is new in the log was not verified for a quarter of an hour.",
+    )
     assert "Needs attention" in first_page(people.operator)
     sign_now()
     scheduled.verify(is_full=False)
-    (not_all,) = standing_of(people.tenant.pk).lacking
-    assert not_all.startswith("All of the log at once was not verified yet")
+    assert standing(people).ok
+    clock.advance(hours=25)
+    sign_now()
+    scheduled.verify(is_full=False)
+    assert standing(people).lacking == ("All of the log was not verified for a day.",)
     scheduled.verify(is_full=True)
     clock.advance(hours=24)
     scheduled.verify(is_full=False)
     checkpoint_due()
-    assert standing_of(people.tenant.pk).ok
+    assert standing(people).ok
     clock.advance(hours=2)
     checkpoint_due()
     scheduled.verify(is_full=False)
-    assert standing_of(people.tenant.pk).lacking == ("All of the log was not verified for a day.",)
+    assert standing(people).lacking == ("All of the log was not verified for a day.",)
 
 
 def test_findings_are_shown_to_their_own_tenant_alone(clock, people):
@@ -74,7 +90,7 @@ def test_findings_are_shown_to_their_own_tenant_alone(clock, people):
     raw("UPDATE audit_app_provisioninglog SET actor = %s WHERE chain = %s", "mallory", request.log_chain().key)
     scheduled.verify(is_full=True)
 
-    mine, theirs = standing_of(people.tenant.pk), standing_of(others.tenant.pk)
+    mine, theirs = standing(people), standing(others)
     assert {finding["class"] for finding in mine.findings} == {"MODIFIED"}
     assert (theirs.findings, theirs.ok) == ((), True)
     page = first_page(people.operator)
@@ -91,7 +107,7 @@ def test_what_is_merely_worth_knowing_is_no_finding(clock, people):
     scheduled.verify(is_full=True)
     run = VerificationRun.objects.get()
     assert [(each["class"], each.get("informational")) for each in run.findings] == [("HEARTBEAT_GAP", True)]
-    assert standing_of(people.tenant.pk).ok
+    assert standing(people).ok
 
 
 def test_whoever_neither_audits_nor_operates_the_tenant_sees_none_of_it(people):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from uuid import uuid4
 import pytest
 from celery import signals
 from django.core import checks as django_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 from django.db.utils import OperationalError
 
@@ -192,3 +194,15 @@ def test_every_check_is_registered_for_deployment_only():
     registered = set(django_checks.registry.registry.deployment_checks)
     ours = {checks.log_is_protected, defaults_checks.defaults_are_safe, defaults_checks.nobody_is_of_the_demo}
     assert ours <= registered
+
+
+@pytest.mark.parametrize(("named", "is_production"), [("production", True), ("embedded", False), ("", False)])
+def test_the_environment_is_embedded_unless_production_is_named(monkeypatch, named, is_production):
+    monkeypatch.setenv("ELM_ENVIRONMENT", named)
+    assert runpy.run_path(str(ROOT / "elm_project/env.py"))["PRODUCTION"] is is_production
+
+
+def test_a_misspelt_environment_is_not_taken_for_the_embedded_one(monkeypatch):
+    monkeypatch.setenv("ELM_ENVIRONMENT", "Production")
+    with pytest.raises(ImproperlyConfigured, match="ELM_ENVIRONMENT is 'Production'; it must be embedded or produc"):
+        runpy.run_path(str(ROOT / "elm_project/env.py"))

@@ -50,7 +50,7 @@ def test_reject_hand_over_reassign_withdraw_copy_and_rule_on_a_dispute(
     approver.goto(page_of(alone, "brief"))
     approver.get_by_label("Your words").fill("There is one already.")
     approver.get_by_role("button", name="Reject", exact=True).click()
-    expect(approver.get_by_text("your decision is recorded; it is rejected now")).to_be_visible()
+    expect(approver.get_by_text("your decision is recorded. It is rejected now.")).to_be_visible()
     assert {state_of(each) for each in (one, two, alone)} == {State.REJECTED}
 
     approver.goto(page_of(moved, "brief"))

@@ -201,7 +201,7 @@ def a_request_of_zone_3(world: World, desk: Desk) -> EnvironmentRequest:  # noqa
 
     approver = desk(people.approver)
     approve(page, name)
-    expect(page.get_by_text("it waits for the next one")).to_be_visible()
+    expect(page.get_by_text("It waits for the next decision.")).to_be_visible()
     approver.at(page_of(request))
     expect(page.get_by_text("Stage 2, ELM Compliance Officer: open")).to_be_visible()
     desk(people.compliance_officer)
