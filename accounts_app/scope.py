@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import F, Model, Q, Value
 
 from accounts_app.models import (
     BusinessUnit,
@@ -174,7 +174,7 @@ def compiled_once() -> Iterator[None]:
 
 
 def scope_of(user: User) -> Scope:
-    """Compile a person's scope: at most four queries, whatever they may see and however many lend to them."""
+    """Compile a person's scope: four queries, five where anybody lends to them, whatever they may see."""
     compiled = _compiled.get()
     if compiled is None:
         return scopes_of([user])[user.pk]
@@ -197,17 +197,20 @@ def scopes_of(users: Collection[User]) -> dict[UUID, Scope]:
 
 def granted_tenants(user_id: UUID) -> set[UUID]:
     """Return the tenants in which an account holds any grant that counts."""
-    on_units = BusinessUnit.objects.filter(pk__in=[unit for _, _, unit, _ in _unit_grants([user_id])])
-    return {tenant for _, _, tenant in _tenant_grants([user_id])} | set(on_units.values_list("tenant", flat=True))
+    return {grant.tenant for grant in _grants_to(_memberships([user_id]))}
 
 
 def _loans_to(people: Collection[UUID]) -> dict[UUID, list[Delegation]]:
-    active = Delegation.objects.active_at(clock.now()).filter(
-        delegate__in=people, delegator__is_active=True, delegator__tenant=F("tenant"), delegate__tenant=F("tenant")
-    )
+    current = Delegation.objects.active_at(clock.now())
     loans: dict[UUID, list[Delegation]] = defaultdict(list)
-    for loan in active.select_related("delegator", "business_unit").order_by("begins_at", "id"):
-        loans[loan.delegate_id].append(loan)
+    # Hardly ever does anybody lend anything: who is asked first, what only then
+    lent = list(current.filter(delegate__in=people).values_list("pk", flat=True))
+    if lent:
+        valid = current.filter(
+            pk__in=lent, delegator__is_active=True, delegator__tenant=F("tenant"), delegate__tenant=F("tenant")
+        )
+        for loan in valid.select_related("delegator", "business_unit").order_by("begins_at", "id"):
+            loans[loan.delegate_id].append(loan)
     return loans
 
 
@@ -218,45 +221,67 @@ def _lent(delegation: Delegation, reach: dict[Role, Reach]) -> dict[Role, Reach]
 
 
 def _reach_of(people: Collection[UUID]) -> dict[UUID, dict[Role, Reach]]:
-    memberships = User.groups.through.objects.filter(user__in=people, group__name__in=list(Role))
-    roles = {(user, Role(name)) for user, name in memberships.values_list("user", "group__name")}
+    memberships = _memberships(people)
+    roles = {(each.user, each.name) for each in memberships}
     found: dict[UUID, dict[Role, Reach]] = defaultdict(lambda: defaultdict(Reach))
     # Most people only ask for environments, which needs no grant: of nobody, the database is not asked
-    granted = {user for user, role in roles if role in NAME_OF}
-    for user, codename, unit, path in _unit_grants(granted):
-        name, depth = _split(codename)
-        target = found[user][GRANT_NAMES[name]]
-        if depth == Depth.DEEP:
-            target.trees.add(path)
+    granted = {user for user, name in roles if name in NAME_OF}
+    for grant in _grants_to([each for each in memberships if each.user in granted]):
+        name, depth = _split(grant.codename)
+        target = found[grant.user][GRANT_NAMES[name]]
+        if depth == Depth.ORGANISATION:
+            target.tenants.add(grant.on)
+        elif depth == Depth.DEEP:
+            target.trees.add(grant.path)
         else:
-            target.units[unit] = path
-    for user, codename, tenant in _tenant_grants(granted):
-        name, _depth = _split(codename)
-        found[user][GRANT_NAMES[name]].tenants.add(tenant)
+            target.units[grant.on] = grant.path
     return {user: {role: reach for role, reach in found[user].items() if (user, role) in roles} for user in people}
 
 
-def _unit_grants(people: Collection[UUID]) -> Iterable[tuple[UUID, str, UUID, str]]:
-    columns = ("permission__codename", "content_object_id", "content_object__path")
-    own = BusinessUnitUserObjectPermission.objects.filter(_at_home("user", "content_object__tenant"), user__in=people)
-    shared = BusinessUnitGroupObjectPermission.objects.filter(
-        _at_home("group__user", "content_object__tenant"), group__user__in=people
+class _Membership(NamedTuple):
+    user: UUID
+    home: UUID | None  # their tenant
+    group: int
+    name: str
+
+
+class _Grant(NamedTuple):
+    user: UUID
+    codename: str
+    on: UUID  # a business unit, or a tenant
+    path: str  # of the unit
+    tenant: UUID
+
+
+def _memberships(people: Collection[UUID]) -> list[_Membership]:
+    rows = User.groups.through.objects.filter(user__in=people)
+    return [_Membership(*row) for row in rows.values_list("user", "user__tenant", "group", "group__name")]
+
+
+def _grants_to(memberships: Collection[_Membership]) -> Iterator[_Grant]:
+    """Yield the grants that count of people and their groups.
+
+    A grant counts in the holder's own tenant alone; a break-glass account has none and may be granted any.
+    """
+    homes = {each.user: each.home for each in memberships}
+    users_of: dict[int, list[UUID]] = defaultdict(list)
+    for each in memberships:
+        users_of[each.group].append(each.user)
+    own = _granted(BusinessUnitUserObjectPermission, TenantUserObjectPermission, "user", homes)
+    shared = _granted(BusinessUnitGroupObjectPermission, TenantGroupObjectPermission, "group", users_of)
+    grants = [_Grant(*row) for row in own]
+    grants += [_Grant(user, *rest) for group, *rest in shared for user in users_of[group]]
+    return (each for each in grants if homes[each.user] in (None, each.tenant))
+
+
+def _granted(on_units: type[Model], on_tenants: type[Model], holder: str, who: Collection[Any]) -> Iterable[Any]:
+    """Return what is granted on units and on tenants, in one query: holder, codename, row, path, tenant."""
+    row, wanted = (holder, "permission__codename", "content_object"), {f"{holder}__in": who}
+    units = on_units._base_manager.filter(**wanted)
+    tenants = on_tenants._base_manager.filter(**wanted)
+    return units.values_list(*row, "content_object__path", "content_object__tenant").union(
+        tenants.values_list(*row, Value(""), "content_object"), all=True
     )
-    return own.values_list("user", *columns).union(shared.values_list("group__user", *columns))
-
-
-def _tenant_grants(people: Collection[UUID]) -> Iterable[tuple[UUID, str, UUID]]:
-    columns = ("permission__codename", "content_object_id")
-    own = TenantUserObjectPermission.objects.filter(_at_home("user", "content_object"), user__in=people)
-    shared = TenantGroupObjectPermission.objects.filter(
-        _at_home("group__user", "content_object"), group__user__in=people
-    )
-    return own.values_list("user", *columns).union(shared.values_list("group__user", *columns))
-
-
-def _at_home(holder: str, tenant: str) -> Q:
-    """A grant counts in the holder's own tenant alone; a break-glass account has none and may be granted any."""
-    return Q(**{f"{holder}__tenant__isnull": True}) | Q(**{f"{holder}__tenant": F(tenant)})
 
 
 def _split(codename: str) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from accounts_app.models import User
 from audit_app import attempts, triggers
 from core_app import clock as core_clock
 from core_app.clock import ManualClock
+from tests import repeated
 from tests.assurance.items import item_of
 from tests.factories import People, make_people
 from tests.processes import environment_in
@@ -76,6 +77,7 @@ def flush_past_the_triggers() -> Iterator[None]:
     original = flush.Command.handle
 
     def handle(self: flush.Command, **options: Any) -> None:
+        repeated.forget()
         triggers.drop()
         try:
             original(self, **options)

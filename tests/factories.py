@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
@@ -18,6 +19,7 @@ from requests_app import services
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, Region, State, Zone
 from requests_app.directory import Directory, ResolvedGroup
 from requests_app.models import EnvironmentRequest
+from tests.repeated import repeated
 
 _numbers = count(1)
 
@@ -106,9 +108,23 @@ class People:
     auditor: User
 
 
-def make_people(tenant: Tenant | None = None) -> People:
-    """Create one person per role, for a new tenant unless one is given."""
-    tenant = tenant or make_tenant()
+def make_people(tenant: Tenant | None = None, **settings: Any) -> People:
+    """Create one person per role, for a new tenant unless one is given.
+
+    Args:
+        tenant: Theirs.
+        settings: Of a new tenant, as :func:`make_tenant` takes them.
+    """
+    if tenant:
+        return _people_of(tenant)
+    return repeated(
+        lambda: _people_of(make_tenant(**settings)),
+        named=("people", json.dumps(settings)),
+        is_there=lambda people: Tenant.objects.filter(pk=people.tenant.pk).exists(),
+    )
+
+
+def _people_of(tenant: Tenant) -> People:
     group, unit = unit_of(tenant, "Group"), unit_of(tenant, "Retail")
     approver = make_user(Role.APPROVER, group, Depth.DEEP)
     return People(

@@ -27,7 +27,7 @@ from requests_app import services as requests
 from requests_app.choices import Zone
 from requests_app.directory import Directory, ResolvedGroup
 from requests_app.models import EnvironmentRequest
-from tests.factories import People, decide, facts, make_people, make_tenant
+from tests.factories import People, decide, facts, make_people
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUP_NAME = "SG-Claims-Makers"
@@ -196,8 +196,9 @@ class WorldMaker:
         **tenant_settings: Any,
     ) -> World:
         """Make a tenant with people, identities, a security group, environment groups and a data policy."""
-        people, group_id = people or make_people(make_tenant(**tenant_settings)), str(uuid4())
+        people, group_id = people or make_people(**tenant_settings), str(uuid4())
         tenant = people.tenant
+        tenant.entra_tenant_id = uuid4()  # what an earlier test did there is not to be found here
         tenant.key_vault_url = self.simulator.ready["endpoints"]["key_vault"]
         tenant.save()
         secrets = {"ELM-ServicePrincipal-Secret": f"secret-{uuid4()}", "ELM-Directory-Reader": f"secret-{uuid4()}"}

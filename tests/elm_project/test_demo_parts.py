@@ -214,7 +214,7 @@ def test_rows_say_what_each_request_waits_for(people: Any) -> None:
 
 
 def test_the_objection_window_counts_down(db: None, clock: Any) -> None:
-    people = make_people(make_tenant(undo_window_seconds=30))
+    people = make_people(undo_window_seconds=30)
     request = make_request(State.PENDING_APPROVAL, people=people)
     clock.advance(seconds=10)
     assert rows_of([request.pk])[0].step == "objection window, 20 s left"

@@ -17,7 +17,7 @@ from notifications_app.models import OutboxMessage
 from requests_app import services
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
-from tests.factories import decide, make_automation, make_people, make_request, make_tenant, make_user, unit_of
+from tests.factories import decide, make_automation, make_people, make_request, make_user, unit_of
 
 pytestmark = pytest.mark.django_db
 
@@ -158,7 +158,7 @@ class TestZone1:
 
     @pytest.fixture
     def people(self, db):
-        return make_people(make_tenant(undo_window_seconds=30))
+        return make_people(undo_window_seconds=30)
 
     def test_it_waits_for_its_objection_window_and_is_then_approved_by_policy(self, people, clock):
         request = pending(people, Zone.ZONE_1)
@@ -269,7 +269,7 @@ def test_one_person_with_both_roles_is_not_enough_for_two_stages(db):
 
 def test_two_people_are_not_enough_for_three_stages_whatever_they_hold(db):
     roles = (Role.APPROVER, Role.COMPLIANCE_OFFICER, Role.GOVERNANCE_LEAD)
-    people = make_people(make_tenant(stages={"3": [role.value for role in roles]}))
+    people = make_people(stages={"3": [role.value for role in roles]})
     able = [people.approver, people.second_approver]
     revoke(people.compliance_officer, Role.COMPLIANCE_OFFICER, people.tenant)
     revoke(people.governance_lead, Role.GOVERNANCE_LEAD, people.tenant)

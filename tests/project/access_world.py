@@ -25,7 +25,7 @@ from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from sign_in_app.mappings import Terms as MappingTerms
 from sign_in_app.mappings import propose_mapping
-from tests.factories import People, make_people, make_request, make_tenant, make_user, unit_of
+from tests.factories import People, make_people, make_request, make_user, unit_of
 from tests.screens import in_order
 
 NOBODY, SUPERUSER = "Somebody without a role", "Superuser"
@@ -129,7 +129,7 @@ def _named(person: User, owner: str) -> Any:
 
 def make_world() -> World:
     """Make both tenants."""
-    home, abroad = (make_people(make_tenant(undo_window_seconds=3600)) for _ in range(2))
+    home, abroad = (make_people(undo_window_seconds=3600) for _ in range(2))
     world = World(home, abroad, unit_of(home.tenant, "Treasury"), {})
     _people_who_look(world)
     places = {

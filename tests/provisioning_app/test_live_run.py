@@ -16,7 +16,7 @@ from provisioning_app.choices import FindingKind
 from provisioning_app.models import ProvisioningRun
 from provisioning_app.progress import Progress, Standing, has_progress, progress_of
 from requests_app.choices import State, Zone
-from tests.factories import make_people, make_request, make_tenant
+from tests.factories import make_people, make_request
 from tests.provisioning_app.reconciling import failed_at_managed, findings_of, let_pass
 from tests.screens import client_of, page_of
 
@@ -188,7 +188,7 @@ def test_while_the_tenant_is_halted_the_queue_says_so(people):
 
 
 def test_zone_1_is_live_from_its_window_on_and_others_from_their_approval(people):
-    window = make_request(State.PENDING_APPROVAL, people=make_people(make_tenant(undo_window_seconds=60)))
+    window = make_request(State.PENDING_APPROVAL, people=make_people(undo_window_seconds=60))
     assert has_progress(window)
     assert "unless somebody objects before." in seen(window).headline
     assert f"{window.gate.undo_until:%Y-%m-%d %H:%M:%S} UTC" in seen(window).headline

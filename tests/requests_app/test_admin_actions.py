@@ -8,7 +8,7 @@ from django.test import Client
 from audit_app.actions import Action
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
-from tests.factories import People, decide, make_people, make_request, make_tenant
+from tests.factories import People, decide, make_people, make_request
 from tests.screens import client_of, dialog_of, page_of, press, state_of, told
 
 VERBS = ("submit", "withdraw", "approve", "reject", "object_to", "claim", "reassign", "retry")
@@ -39,7 +39,7 @@ OFFERED: dict[tuple[State, Zone], dict[str, set[str]]] = {
 
 @pytest.fixture
 def people(db: None) -> People:
-    return make_people(make_tenant(undo_window_seconds=3600))
+    return make_people(undo_window_seconds=3600)
 
 
 def offered_to(user: object, request: EnvironmentRequest) -> set[str]:

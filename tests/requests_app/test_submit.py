@@ -21,7 +21,7 @@ from requests_app import services
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, State, Zone
 from requests_app.directory import Directory
 from requests_app.models import EnvironmentRequest
-from tests.factories import GRAPH_IS_DOWN, People, a_group, facts, make_people, make_request, make_tenant, make_user
+from tests.factories import GRAPH_IS_DOWN, People, a_group, facts, make_people, make_request, make_user
 
 
 def draft_of(people: People, zone: Zone = Zone.ZONE_1, **changes: Any) -> EnvironmentRequest:
@@ -147,7 +147,7 @@ def test_a_group_the_directory_did_not_find_is_a_problem(people: People) -> None
 def test_a_developer_environment_is_refused_unless_the_tenant_allows_it() -> None:
     problems = problems_of(draft_of(make_people(), environment_type=EnvironmentType.DEVELOPER))
     assert "ask for a Sandbox" in problems["environment_type"]
-    allowing = make_people(make_tenant(allow_developer=True))
+    allowing = make_people(allow_developer=True)
     assert submit(draft_of(allowing, environment_type=EnvironmentType.DEVELOPER)).state == State.PENDING_APPROVAL
 
 
@@ -176,7 +176,7 @@ def test_an_approver_of_a_unit_does_not_ask_for_one_there(people: People) -> Non
 
 @pytest.mark.django_db
 def test_where_the_tenant_allows_it_another_approver_decides() -> None:
-    people = make_people(make_tenant(approvers_may_request_for_their_unit=True))
+    people = make_people(approvers_may_request_for_their_unit=True)
     grant(people.requester, Role.APPROVER, people.unit, Depth.LOCAL)
     request = submit(draft_of(people, Zone.ZONE_2))
     assert request.approver == people.approver

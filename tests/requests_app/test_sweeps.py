@@ -15,7 +15,7 @@ from requests_app import services, tasks
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
 from requests_app.services import sweeps
-from tests.factories import GRAPH_IS_DOWN, make_people, make_request, make_tenant
+from tests.factories import GRAPH_IS_DOWN, make_people, make_request
 from tests.microsoft import GROUP_NAME, World
 
 
@@ -25,7 +25,7 @@ def states() -> list[int]:
 
 @pytest.mark.django_db
 def test_a_tick_approves_what_nobody_objected_to_and_nothing_earlier(clock: ManualClock) -> None:
-    people = make_people(make_tenant(undo_window_seconds=30))
+    people = make_people(undo_window_seconds=30)
     make_request(State.PENDING_APPROVAL, people=people)
     clock.advance(seconds=29)
     make_request(State.PENDING_APPROVAL, people=people)
