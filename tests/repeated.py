@@ -50,7 +50,8 @@ def repeated(make: Callable[[], T], *, named: Hashable, is_there: Callable[[T], 
         is_there: Says whether something made earlier is in the database still, so that another one is wanted.
     """
     moment = clock.now() if clock.is_injected() else int(clock.now().timestamp()) // _LASTS_SECONDS
-    kept = _recordings.setdefault((named, moment), [])
+    server = connection.settings_dict
+    kept = _recordings.setdefault((named, moment, server["NAME"], server["HOST"], server["PORT"]), [])
     for recording in kept:
         returned: T = pickle.loads(recording.returned)
         if not is_there(returned):

@@ -15,7 +15,7 @@ from provisioning_app.choices import FindingKind
 from provisioning_app.models import ReconciliationFinding
 from requests_app.choices import State, Zone
 from requests_app.models import EnvironmentRequest
-from tests.microsoft import World
+from tests.microsoft import World, WorldMaker
 
 MANAGED = {"method": "POST", "path": "governanceConfiguration"}
 REFUSED = {"status": 400, "body": {"error": {"code": "InvalidRequestContent", "message": "no"}}}
@@ -25,7 +25,7 @@ BASELINE = {  # of Zone 2
     "maxLimitUserSharing": "50",
     "solutionCheckerMode": "warn",
 }
-SLOW_CREATION = {"create_polls": None, "create_seconds": 75 * 60}
+RARE_LOOKS = {"poll_interval_seconds": 300, "poll_limit": 12}  # an hour, as by default, and a tenth of the work
 ROLLBACK_SECRET = "ELM-Rollback-Secret"  # the name of a secret, not one
 
 
@@ -34,6 +34,11 @@ def with_one_clock(world: World) -> World:
     now = world.simulator.control("GET", "/state", tenant=str(world.tenant_id))["now"]
     world.clock.at = datetime.fromisoformat(now.replace("Z", "+00:00"))
     return world
+
+
+def where_creation_is_slow(make_world: WorldMaker) -> World:
+    """Make a tenant whose environments take 75 minutes."""
+    return make_world(timing={"create_polls": None, "create_seconds": 75 * 60}, **RARE_LOOKS)
 
 
 def our_cloud(world: World) -> Cloud:

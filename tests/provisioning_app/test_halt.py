@@ -12,7 +12,7 @@ from provisioning_app import services, watch
 from provisioning_app.choices import RunStatus
 from provisioning_app.models import ProvisioningRun
 from requests_app.choices import State, Zone
-from tests.provisioning_app.reconciling import SLOW_CREATION, calls, failed_at_managed, let_pass, reconcile_now
+from tests.provisioning_app.reconciling import calls, failed_at_managed, let_pass, reconcile_now, where_creation_is_slow
 
 READ_ONE = {"host": "bap*", "method": "GET", "path": r"scopes/admin/environments/[^?]"}
 
@@ -94,7 +94,7 @@ def test_a_tenant_that_is_still_being_set_up_is_not_halted_by_the_reconciler(wor
 
 @pytest.mark.simulated
 def test_a_refusal_that_only_the_late_watch_meets_halts_the_tenant_with_one_alert(make_world):
-    world = make_world(timing=SLOW_CREATION)
+    world = where_creation_is_slow(make_world)
     assert world.provision().state == State.FAILED
     world.fault(host="bap", **REFUSED)
 

@@ -12,7 +12,7 @@ from notifications_app.models import OutboxMessage
 from provisioning_app import services, watch
 from provisioning_app.choices import FindingKind, RemoteState
 from requests_app.choices import State
-from tests.provisioning_app.reconciling import SLOW_CREATION, calls, findings_of, let_pass
+from tests.provisioning_app.reconciling import RARE_LOOKS, calls, findings_of, let_pass, where_creation_is_slow
 
 pytestmark = pytest.mark.simulated
 
@@ -23,7 +23,7 @@ CREATE = {"method": "POST", "path": r"BusinessAppPlatform/environments\?"}
 @pytest.fixture
 def slow(make_world):
     """A tenant whose environments take 75 minutes."""
-    return make_world(timing=SLOW_CREATION)
+    return where_creation_is_slow(make_world)
 
 
 @pytest.fixture
@@ -64,7 +64,8 @@ def test_c10_an_environment_that_appears_late_is_found_told_and_adopted_by_a_ret
     assert verify_log().ok
 
 
-def test_what_never_appears_is_watched_for_a_day_every_quarter_of_an_hour(world):
+def test_what_never_appears_is_watched_for_a_day_every_quarter_of_an_hour(make_world):
+    world = make_world(**RARE_LOOKS)
     world.fault(**CREATE, operation="Stuck")
     request = world.provision()
     run = request.runs.get()

@@ -18,7 +18,6 @@ from provisioning_app.models import Environment, ReconciliationFinding, Slot
 from requests_app.choices import State, Zone
 from tests.faults.remote import JOIN
 from tests.provisioning_app.reconciling import (
-    SLOW_CREATION,
     failed_at_managed,
     findings_of,
     let_pass,
@@ -26,6 +25,7 @@ from tests.provisioning_app.reconciling import (
     our_cloud,
     reconcile_now,
     vanish,
+    where_creation_is_slow,
     with_one_clock,
 )
 from tests.screens import client_of, page_of
@@ -214,7 +214,7 @@ def test_what_closes_by_itself_is_not_closed_by_hand(world):
 
 @pytest.mark.simulated
 def test_r22_a_run_that_gave_up_too_early_is_proposed_for_adoption_until_it_is_retried(make_world):
-    world = make_world(timing=SLOW_CREATION)
+    world = where_creation_is_slow(make_world)
     request = world.provision()
     assert request.state == State.FAILED
     reconcile_now()
