@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -25,6 +23,7 @@ from accounts_app.models import (
 )
 from accounts_app.roles import DECIDING_ROLES, GRANT_NAMES, NAME_OF, Depth, Role
 from core_app import clock
+from core_app.read_once import once
 
 
 @dataclass(slots=True)
@@ -159,28 +158,9 @@ def _moved(child: Any, path: str) -> Any:
     return f"{path}__{lookup}", value
 
 
-# While a page is read: what was compiled for it already
-_compiled: ContextVar[dict[UUID, Scope] | None] = ContextVar("compiled_scopes", default=None)
-
-
-@contextmanager
-def compiled_once() -> Iterator[None]:
-    """Compile each person's scope once within: for reading one page, never for a verb, which asks anew each time."""
-    token = _compiled.set({} if _compiled.get() is None else _compiled.get())
-    try:
-        yield
-    finally:
-        _compiled.reset(token)
-
-
 def scope_of(user: User) -> Scope:
     """Compile a person's scope: four queries, five where anybody lends to them, whatever they may see."""
-    compiled = _compiled.get()
-    if compiled is None:
-        return scopes_of([user])[user.pk]
-    if user.pk not in compiled:
-        compiled |= scopes_of([user])
-    return compiled[user.pk]
+    return once(("scope", user.pk), lambda: scopes_of([user])[user.pk])
 
 
 def scopes_of(users: Collection[User]) -> dict[UUID, Scope]:

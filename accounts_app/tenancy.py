@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bind_contextvars
 
 from accounts_app.models import User
-from accounts_app.scope import compiled_once, granted_tenants
+from accounts_app.scope import granted_tenants
 from core_app import tenancy
+from core_app.read_once import reading_once
 
 # Where people come in, and their tenant is not known yet
 SIGN_IN_ADDRESSES: Final = ("/admin/login/", "/sign-in/")
@@ -34,7 +35,7 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         with tenancy.of(*tenants):
             if request.method not in ("GET", "HEAD"):
                 return get_response(request)
-            with tenancy.reading(), compiled_once():
+            with tenancy.reading(), reading_once():
                 return get_response(request)
 
     return answer

@@ -14,6 +14,7 @@ from accounts_app.scope import Reach, Scope, prefixed, scope_of, scopes_of
 from accounts_app.services import holders
 from core_app import clock
 from core_app.errors import PermissionRefused
+from core_app.read_once import once
 from gates_app.eligibility import ASKED_FOR_IT, Check, Lender, Person, checks, lender_used, refusal
 from gates_app.levels import GateStatus, Part, StageStatus
 from gates_app.models import Gate, GateParty, Stage
@@ -126,7 +127,7 @@ def refusals_of_assigned(stages: Collection[Stage]) -> dict[UUID, str | None]:
 
 def parties_of(gate: Gate) -> dict[str, Part]:
     """Return person key → part for everyone who takes part in a gate."""
-    return {key: Part(part) for key, part in gate.parties.values_list("person_key", "part")}
+    return once(("parties", gate.pk), lambda: _parties_of_each([gate])[gate.pk])
 
 
 def delegation_used(user: User, gate: Gate, stage: Stage | None) -> Delegation | None:

@@ -21,6 +21,7 @@ from audit_app.log import record
 from core_app import clock
 from core_app.doorbell import ring
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused
+from core_app.read_once import once
 from core_app.recorded import told
 from core_app.text import reason_given
 from core_app.transactions import transactional
@@ -151,8 +152,12 @@ def may_reject_settings(user: User, proposal: TenantSettings) -> bool:
 
 def settings_of(tenant: Tenant, version: int | None = None) -> tenant_settings.Settings:
     """Return a tenant's settings, typed: the version given, or the one in force."""
-    row = tenant.settings.get(version=version) if version else tenant.current_settings
-    return tenant_settings.parse(row.version, row.values)
+
+    def read() -> tenant_settings.Settings:
+        row = tenant.settings.get(version=version) if version else tenant.current_settings
+        return tenant_settings.parse(row.version, row.values)
+
+    return once(("settings", tenant.pk, version), read)
 
 
 def settings_changes(row: TenantSettings) -> list[dict[str, str]]:

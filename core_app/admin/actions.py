@@ -22,6 +22,7 @@ from unfold.enums import ActionVariant
 
 from core_app.admin import kept_words
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused, SignInAgainError
+from core_app.read_once import once
 
 
 def dialog_action(
@@ -121,6 +122,13 @@ class ActingAdmin(ModelAdmin):
         if seen[key] is None:
             raise Http404(_("There is no such %(verbose_name)s here.") % {"verbose_name": self.opts.verbose_name})
         return seen[key]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return a row, or None; the same one for the form of a page that is only read."""
+        return once(
+            (self.model, object_id, from_field),
+            lambda: super(ActingAdmin, self).get_object(request, object_id, from_field),
+        )
 
     def get_unfold_action(self, action: str) -> Any:
         """Return an action; a bare one would run on GET and is a mistake in the code."""

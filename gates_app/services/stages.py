@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from accounts_app.models import Delegation, User
 from core_app import clock
+from core_app.read_once import once
 from gates_app.deciders import refusal_for
 from gates_app.levels import GateStatus, StageStatus
 from gates_app.models import Gate, Stage
@@ -15,7 +16,7 @@ from gates_app.models import Gate, Stage
 
 def current_stage(gate: Gate) -> Stage | None:
     """Return the open stage of a gate; level 1 has none."""
-    return gate.stages.filter(status=StageStatus.OPEN).first()
+    return once(("open stage", gate.pk), lambda: gate.stages.filter(status=StageStatus.OPEN).first())
 
 
 def open_stage(stage: Stage, preferred: User | None = None) -> None:

@@ -17,11 +17,11 @@ from unfold.enums import ActionVariant
 
 from accounts_app.admin import name_actors, scope_for
 from accounts_app.models import User
-from accounts_app.scope import compiled_once
 from accounts_app.step_up import is_fresh
 from core_app import clock
 from core_app.admin import GovernedAdmin, kept_words, page_action
 from core_app.errors import DomainError, InvalidInputError, PermissionRefused, SignInAgainError
+from core_app.read_once import reading_once
 from core_app.text import spoken
 from core_app.words import translated_choices
 from gates_app.levels import Outcome
@@ -64,7 +64,7 @@ class ApprovalPages(GovernedAdmin):
         outcome = _OUTCOMES.get(request.POST.get("outcome", ""))
         if request.method == "POST" and outcome is not None:
             return self._bulk(request, user, outcome)
-        with compiled_once():
+        with reading_once():
             return self._queue(request, user)
 
     def _queue(self, request: HttpRequest, user: User) -> HttpResponse:
@@ -194,7 +194,7 @@ class ApprovalPages(GovernedAdmin):
     ) -> HttpResponse:
         if refused:
             row = self.visible(request, str(row.pk), anew=True)  # it may have moved on
-        with compiled_once():
+        with reading_once():
             shown = brief_of(row, request.user, visible_for(request))  # type: ignore[arg-type]
         name_actors(shown.history)
         form = form or DecisionForm(initial=initial)

@@ -10,9 +10,10 @@ from guardian.shortcuts import assign_perm, remove_perm
 
 from accounts_app.models import BusinessUnit, Tenant, User
 from accounts_app.roles import GRANT_NAMES, Depth, Role
-from accounts_app.scope import compiled_once, prefixed, scope_of
+from accounts_app.scope import prefixed, scope_of
 from accounts_app.services import grant, holders, revoke
 from audit_app.models import ProvisioningLog
+from core_app.read_once import reading_once
 from requests_app.models import EnvironmentRequest
 from tests.factories import make_people, make_request, make_tenant, make_user, unit_of
 
@@ -148,7 +149,7 @@ def test_a_page_that_is_read_compiles_a_scope_once_and_the_next_click_anew(
     tenant: Tenant, django_assert_num_queries: Any
 ) -> None:
     lead = make_user(Role.GOVERNANCE_LEAD, tenant)
-    with compiled_once():
+    with reading_once():
         before = scope_of(lead)
         revoke(lead, Role.GOVERNANCE_LEAD, tenant)
         with django_assert_num_queries(0):
