@@ -115,15 +115,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
 
 
 @pytest.fixture
-def prepared(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
-    """A folder whose database has its tables already: to make them takes longer than all that comes after."""
-    template, _ = once(tmp_path_factory, "demo-prepared", _prepare)
-    return shutil.copytree(template, tmp_path / "state")
-
-
-def _prepare(folder: Path) -> None:
-    command = [sys.executable, str(BASE_DIR / "manage.py"), "migrate", "--no-input"]
-    subprocess.run(command, env={**ENVIRONMENT, "ELM_STATE_DIR": str(folder)}, check=True, stdout=subprocess.DEVNULL)
+def prepared(shown: Shown, tmp_path: Path) -> Path:
+    """A folder in which a demo ran before: to make the tables takes longer than all that comes after."""
+    return shutil.copytree(shown.folder, tmp_path / "state", ignore=shutil.ignore_patterns("logs", "broker"))
 
 
 def _show(folder: Path) -> Shown:
