@@ -14,6 +14,11 @@ def new_id() -> uuid.UUID:
     return _source() if _source else uuid.uuid4()
 
 
+def is_injected() -> bool:
+    """Say whether identifiers are taken from a source that somebody put in place of chance."""
+    return _source is not None
+
+
 @contextmanager
 def using(source: Callable[[], uuid.UUID]) -> Iterator[None]:
     """Take the identifiers from ``source`` inside the block (for simulations); it must never repeat one."""

@@ -45,7 +45,7 @@ def make_tenant(**settings: Any) -> Tenant:
         settings: Differences from the default settings. The objection window of Zone 1 is 0 s unless given, so that
             nobody waits for it; tests of the window give it.
     """
-    number = next(_numbers)
+    number = f"{next(_numbers):04}"  # so that no name is a part of another
     tenant = create_tenant(f"Contoso {number}", uuid4(), settings={"undo_window_seconds": 0, **settings})
     group = BusinessUnit.objects.create(tenant=tenant, name="Group")
     retail = BusinessUnit.objects.create(tenant=tenant, name="Retail", parent=group)
@@ -78,7 +78,7 @@ def make_user(
         depth: LOCAL or DEEP on a unit.
         fields: Further fields of the user.
     """
-    number = next(_numbers)
+    number = f"{next(_numbers):04}"
     word = role.label.removeprefix("ELM ").lower().replace(" ", ".") if role else "person"
     values = {"display_name": f"{word.replace('.', ' ').title()} {number}", "entra_object_id": uuid4(), **fields}
     if at is not None:

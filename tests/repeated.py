@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from django.db import connection, transaction
 
-from core_app import clock
+from core_app import clock, ids
 
 _WRITES: Final = ("INSERT", "UPDATE", "DELETE")
 _LASTS_SECONDS: Final = 300  # with the real time; where a test has a clock, what is repeated is of the same moment
@@ -49,6 +49,8 @@ def repeated(make: Callable[[], T], *, named: Hashable, is_there: Callable[[T], 
         named: What is made, so that the same is repeated.
         is_there: Says whether something made earlier is in the database still, so that another one is wanted.
     """
+    if ids.is_injected():
+        return make()  # a simulation, which repeats itself with all of its identifiers
     moment = clock.now() if clock.is_injected() else int(clock.now().timestamp()) // _LASTS_SECONDS
     server = connection.settings_dict
     kept = _recordings.setdefault((named, moment, server["NAME"], server["HOST"], server["PORT"]), [])

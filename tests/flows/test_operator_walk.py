@@ -10,8 +10,9 @@ from provisioning_app.admin import live_run
 from provisioning_app.choices import FindingKind
 from requests_app.choices import State, Zone
 from tests.flows.walker import Desk, Walker, desk, say, visited, walk  # noqa: F401 - fixtures
-from tests.microsoft import World
+from tests.microsoft import World, WorldMaker
 from tests.provisioning_app.reconciling import (
+    RARE_LOOKS,
     SLOW_CREATION,
     enable_managed,
     failed_at_managed,
@@ -29,12 +30,12 @@ FINDINGS = "admin:provisioning_app_reconciliationfinding_changelist"
 
 
 def test_attest_quarantine_release_and_adopt(
-    world: World,
+    make_world: WorldMaker,
     desk: Desk,  # noqa: F811 - a fixture
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(live_run, "EVERY_SECONDS", 1)
-    with_one_clock(world)
+    world = with_one_clock(make_world(**RARE_LOOKS))
     operator = desk(world.people.operator)
     what_was_not_done_in_the_portal_is_put_aside_and_accepted_once_it_is(world, operator)
     what_nobody_asked_for_is_listed_until_it_is_deleted(world, operator)

@@ -84,12 +84,12 @@ LANES = (
         # module here and as a whole in make assurance; the workers get it in the next lane
         (f"-n{CORES}", *IN_PARALLEL, "-m", "database and not browser and not broker and (walk or not simulated)"),
     ),
-    # One process: all workers of a Redis database hear the same doorbells
+    # One process, not several: all workers of a Redis database hear the same doorbells
     Lane(
         "redis",
         "the worker tests, on Redis beside PostgreSQL",
         production,
-        ("-n0", "-m", "broker"),
+        ("-n1", "-m", "broker"),
         beside_the_last=True,
     ),
 )

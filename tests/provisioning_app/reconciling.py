@@ -25,6 +25,7 @@ BASELINE = {  # of Zone 2
     "maxLimitUserSharing": "50",
     "solutionCheckerMode": "warn",
 }
+SLOW_CREATION = {"create_polls": None, "create_seconds": 75 * 60}
 RARE_LOOKS = {"poll_interval_seconds": 300, "poll_limit": 12}  # an hour, as by default, and a tenth of the work
 ROLLBACK_SECRET = "ELM-Rollback-Secret"  # the name of a secret, not one
 
@@ -38,7 +39,7 @@ def with_one_clock(world: World) -> World:
 
 def where_creation_is_slow(make_world: WorldMaker) -> World:
     """Make a tenant whose environments take 75 minutes."""
-    return make_world(timing={"create_polls": None, "create_seconds": 75 * 60}, **RARE_LOOKS)
+    return make_world(timing=SLOW_CREATION, **RARE_LOOKS)
 
 
 def our_cloud(world: World) -> Cloud:
