@@ -27,6 +27,9 @@ from tests.assurance.items import item_of
 from tests.factories import People, make_people
 from tests.processes import environment_in
 
+# One simulator for each process that runs tests, and worlds in it: imported elsewhere, each module would start its own
+pytest_plugins = ["tests.microsoft"]
+
 # How long an example takes says more about the machine than about the code
 hypothesis_settings.register_profile("elm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("elm")

@@ -18,7 +18,7 @@ from accounts_app.models import User
 from core_app import clock as core_clock
 from core_app.clock import ManualClock
 from tests.factories import People, make_people
-from tests.microsoft import Simulator, simulator  # noqa: F401 - a fixture
+from tests.microsoft import Simulator
 
 CALLBACK = "http://testserver/sign-in/entra/callback/"
 
@@ -96,7 +96,7 @@ def now() -> ManualClock:
 @pytest.fixture
 def entra(
     db: None,
-    simulator: Simulator,  # noqa: F811 - a fixture
+    simulator: Simulator,
     now: ManualClock,
     settings: Any,
     tmp_path: Path,

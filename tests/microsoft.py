@@ -112,7 +112,7 @@ class World:
         deadline = time.monotonic() + 30
         while not self.simulator.control("GET", "/journal", tenant=str(self.tenant_id), **where)["entries"]:
             assert time.monotonic() < deadline, f"nobody calls {where}"
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     def pending(self, zone: Zone = Zone.ZONE_3, **changes: Any) -> EnvironmentRequest:
         """Walk a request to PendingApproval."""

@@ -81,12 +81,16 @@ class Workers:
             self.kill(process)
 
 
-def wait_for(condition: Callable[[], Any], what: str, log: Path, seconds: int = 120) -> Any:
-    """Ask again until the condition holds and return it; fail with the workers' log when it never does."""
+def wait_for(condition: Callable[[], Any], what: str, log: Path, seconds: int = 120, every: float = 0.25) -> Any:
+    """Ask again until the condition holds and return it; fail with the workers' log when it never does.
+
+    Each look (``every`` so many seconds) costs as much computing time as a step of what it waits for: look more often
+    only for what may have passed by the next time.
+    """
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what}\n{log.read_text()[-3000:]}"
-        time.sleep(0.05)
+        time.sleep(every)
         connection.close_if_unusable_or_obsolete()
     return found
 

@@ -11,12 +11,12 @@ from elm_project.demo import people, simulator_seed
 from elm_project.demo.folder import WORKLOAD_CLIENT_ID
 from provisioning_app import services
 from provisioning_app.credentials.clocks import days_left
-from tests.microsoft import WorldMaker, make_world, simulator  # noqa: F401 - fixtures
+from tests.microsoft import WorldMaker
 
 PASSWORD = "a password of the demo"
 
 
-def test_every_credential_has_its_dates_and_an_operator_can_rotate_it(make_world: WorldMaker, settings: Any) -> None:  # noqa: F811 - fixture
+def test_every_credential_has_its_dates_and_an_operator_can_rotate_it(make_world: WorldMaker, settings: Any) -> None:
     cloud, now = make_world.simulator, datetime.now(UTC)
     make_world.clock.at = now
     cloud.control("POST", "/clock", {"set": now.isoformat()})

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection
 from django.test import Client
 from django.urls import reverse
-from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
 from accounts_app.models import User
@@ -23,10 +21,10 @@ from elm_project.log_readers import PAGES
 from requests_app.choices import State, Zone
 from tests.factories import People, make_people, make_request
 from tests.project.test_access_matrix import ADDRESSES
+from tests.schemas import schema
 from tests.screens import client_of, page_of
 
 pytestmark = pytest.mark.django_db
-SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "log-access-1.schema.json"
 LOG, READERS = "admin:audit_app_provisioninglog_changelist", "admin:audit_app_logaccess_changelist"
 
 
@@ -80,7 +78,7 @@ def test_reading_the_log_is_noted_whatever_the_answer_is(people: People, stream:
     ]
     first = LogAccess.objects.order_by("at").first()
     assert (first.tenant, first.address) == (people.tenant, f"{reverse(LOG)}?actor_type__exact=1&q=REQ")
-    published = Draft202012Validator(json.loads(SCHEMA.read_text()))
+    published = schema("log-access-1")
     assert [list(published.iter_errors(line)) for line in stream.written] == [[]] * 7
     stored = {(str(row.pk), row.request_id) for row in LogAccess.objects.all()}
     assert {(line["id"], line["request_id"]) for line in stream.written} == stored

@@ -12,14 +12,14 @@ from django.db import transaction
 
 from tests.evidence_app.history import History, lived_through
 from tests.faults.tampered import host_at
-from tests.microsoft import Simulator, simulator  # noqa: F401 - a fixture
+from tests.microsoft import Simulator
 
 
 @pytest.fixture(scope="module")
 def lived(
     django_db_setup: None,
     django_db_blocker: Any,
-    simulator: Simulator,  # noqa: F811 - the fixture
+    simulator: Simulator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[History]:
     """The history, made once for all tests of a module and undone after the last of them."""

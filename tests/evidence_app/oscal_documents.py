@@ -7,10 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from trestle.core.duplicates_validator import DuplicatesValidator
-from trestle.core.refs_validator import RefsValidator
-from trestle.oscal import assessment_results, component, poam
-
 from accounts_app.scope import Reach
 from audit_app.verify import verify_log
 from core_app import clock
@@ -19,11 +15,6 @@ from evidence_app.quarters import quarter_named
 from evidence_app.selection import of_quarter
 
 EVIDENCE: Final = {"log.ndjson": {"sha256": "0" * 64}}
-MODELS: Final = {
-    oscal.RESULTS: assessment_results.Model,
-    oscal.COMPONENT: component.Model,
-    oscal.POAM: poam.Model,
-}
 
 
 def facts_of(people: Any, quarter: str = "2026Q1") -> oscal.Facts:
@@ -42,8 +33,18 @@ def documents_of(people: Any, quarter: str = "2026Q1") -> dict[str, Any]:
 
 def validate(documents: Mapping[str, Any]) -> None:
     """Hold documents to NIST's models; every id is there once, and every reference leads to one."""
+    # Half a second for every process that only collects
+    from trestle.core.duplicates_validator import DuplicatesValidator  # noqa: PLC0415
+    from trestle.core.refs_validator import RefsValidator  # noqa: PLC0415
+    from trestle.oscal import assessment_results, component, poam  # noqa: PLC0415
+
+    models = {
+        oscal.RESULTS: assessment_results.Model,
+        oscal.COMPONENT: component.Model,
+        oscal.POAM: poam.Model,
+    }
     for name, document in documents.items():
-        read = MODELS[name](**document)
+        read = models[name](**document)
         (content,) = (getattr(read, field) for field in type(read).model_fields)
         for validator in (DuplicatesValidator(), RefsValidator()):
             assert validator.model_is_valid(content, quiet=True), (name, validator.error_msg())

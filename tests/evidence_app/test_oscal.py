@@ -35,7 +35,6 @@ from tests.evidence_app.oscal_documents import (
 )
 from tests.factories import make_request, make_user, unit_of
 from tests.faults.remote import JOIN
-from tests.microsoft import make_world, simulator, world  # noqa: F401 - fixtures
 from tests.provisioning_app.reconciling import failed_at_managed, make_environment, reconcile_now
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +45,7 @@ MANY = int(os.environ.get("ELM_OSCAL_REQUESTS", "10000" if os.environ.get("ELM_A
 _SETTINGS = (Action.SETTINGS_PROPOSED, Action.SETTINGS_CONFIRMED)
 
 
-def end_quarter(world):  # noqa: F811 - the fixture
+def end_quarter(world):
     """Let the access review of the quarter be signed, the log be signed for, and the quarter be over."""
     people = world.people
     review = reviews.take(people.tenant.pk, by=people.auditor)
@@ -56,7 +55,7 @@ def end_quarter(world):  # noqa: F811 - the fixture
 
 
 @pytest.mark.simulated
-def test_what_was_done_as_it_should_be_satisfies_every_control(world):  # noqa: F811
+def test_what_was_done_as_it_should_be_satisfies_every_control(world):
     request = world.provision(Zone.ZONE_3)
     end_quarter(world)
 
@@ -76,7 +75,7 @@ def test_what_was_done_as_it_should_be_satisfies_every_control(world):  # noqa: 
 
 
 @pytest.mark.simulated
-def test_2_1_an_environment_that_is_not_managed_does_not_satisfy_it(world):  # noqa: F811
+def test_2_1_an_environment_that_is_not_managed_does_not_satisfy_it(world):
     request = failed_at_managed(world)
     end_quarter(world)
 
@@ -91,7 +90,7 @@ def test_2_1_an_environment_that_is_not_managed_does_not_satisfy_it(world):  # n
 
 
 @pytest.mark.simulated
-def test_2_2_an_open_gap_of_the_group_does_not_satisfy_it_and_is_an_item_of_the_plan(world):  # noqa: F811
+def test_2_2_an_open_gap_of_the_group_does_not_satisfy_it_and_is_an_item_of_the_plan(world):
     world.fault(**JOIN, status=500, body={"error": {"code": "x"}}, count=3)
     world.provision(Zone.ZONE_3)
     end_quarter(world)
@@ -108,10 +107,10 @@ def test_2_2_an_open_gap_of_the_group_does_not_satisfy_it_and_is_an_item_of_the_
 
 
 @pytest.mark.simulated
-def test_2_3_an_environment_that_nobody_asked_for_does_not_satisfy_it(make_world, simulator, clock):  # noqa: F811
+def test_2_3_an_environment_that_nobody_asked_for_does_not_satisfy_it(make_world, simulator, clock):
     # With one clock: else the operations of the run itself would be unexplained
     simulator.control("POST", "/clock", {"set": clock.at.isoformat(), "frozen": True})
-    world = make_world()  # noqa: F811
+    world = make_world()
     world.provision(Zone.ZONE_2)
     make_environment(world)
     reconcile_now()

@@ -24,7 +24,7 @@ from tests.evidence_app.history import BEGIN, CLOUD
 from tests.evidence_app.oscal_documents import facts_of
 from tests.factories import make_user
 from tests.faults.tampered import LOG, host_at
-from tests.microsoft import WorldMaker, simulator  # noqa: F401 - a fixture
+from tests.microsoft import WorldMaker
 from tests.provisioning_app.reconciling import findings_of, let_pass, our_cloud, reconcile_now, vanish, with_one_clock
 
 pytestmark = [pytest.mark.simulated, pytest.mark.django_db]
@@ -33,7 +33,7 @@ REQUEST: Final = "requests_app_environmentrequest"
 
 
 @pytest.fixture(scope="module")
-def lived(django_db_setup, django_db_blocker, simulator, tmp_path_factory):  # noqa: F811 - the fixture
+def lived(django_db_setup, django_db_blocker, simulator, tmp_path_factory):
     """A tenant in whose quarter every check has something to look at, and finds nothing."""
     from django.conf import settings  # noqa: PLC0415 - the fixture of that name is one test's
 

@@ -210,7 +210,7 @@ def eventually(condition: Callable[[], Any], what: str, log: Path | None = None,
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"never came: {what}\n{log.read_text()[-3000:] if log else ''}"
-        time.sleep(0.02)
+        time.sleep(0.1)
         connection.close_if_unusable_or_obsolete()
     return answer
 

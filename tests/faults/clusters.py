@@ -229,5 +229,5 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = WAIT_SE
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"never came: {what}"
-        time.sleep(0.01)
+        time.sleep(0.05)
     return answer

@@ -13,7 +13,7 @@ from core_app.clock import ManualClock
 from tests.faults.clusters import cluster, make_real_world, pending, private_cluster  # noqa: F401 - fixtures
 from tests.faults.invariants import check_invariants
 from tests.faults.tampered import Built, build
-from tests.microsoft import Simulator, World, WorldMaker, simulator, world  # noqa: F401 - fixtures
+from tests.microsoft import Simulator, World, WorldMaker
 
 
 class WatchedWorldMaker(WorldMaker):
@@ -32,7 +32,7 @@ class WatchedWorldMaker(WorldMaker):
 @pytest.fixture
 def make_world(
     db: None,
-    simulator: Simulator,  # noqa: F811 - the fixture
+    simulator: Simulator,
     clock: ManualClock,
     settings: Any,
     tmp_path: Path,

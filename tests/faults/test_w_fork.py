@@ -39,7 +39,7 @@ def test_w14_a_worker_that_forks_after_it_connected_shares_no_connection_with_it
             return None  # a child has ended meanwhile, and another one takes its place
         return found if len(family) == 3 and all(database and remote for database, remote in found) else None
 
-    found = wait_for(all_are_connected, "not all of them are connected at once", workers.log)
+    found = wait_for(all_are_connected, "not all of them are connected at once", workers.log, every=0.05)
 
     for (database, remote), (other_database, other_remote) in combinations(found, 2):
         for mine, theirs in ((database, other_database), (remote, other_remote)):

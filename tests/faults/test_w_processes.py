@@ -83,7 +83,7 @@ def test_w08_two_workers_and_two_clocks_claim_nothing_twice_and_hold_the_limits(
         assert Slot.objects.filter(tenant=world.people.tenant, run__isnull=False).count() <= 2
         return completed(requests) == len(requests)
 
-    wait_for(all_completed_and_never_more_than_two, "not all completed", workers.log, seconds=180)
+    wait_for(all_completed_and_never_more_than_two, "not all completed", workers.log, seconds=180, every=0.1)
 
     assert [program.poll() for program in workers.running] == [None] * 4
     nothing_was_done_twice(world)

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.microsoft import make_world, simulator, world  # noqa: F401 - fixtures
-
 # Without a graphics card a blurred background takes half of the computing time; what is tested does not depend on it
 CLEAR = """
 const sheet = new CSSStyleSheet();

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from core_app.clock import ManualClock
-from tests.microsoft import Simulator, WorldMaker, simulator, world  # noqa: F401 - fixtures
+from tests.microsoft import Simulator, WorldMaker
 
 
 @pytest.fixture
 def make_world(
     db: None,
-    simulator: Simulator,  # noqa: F811 - a fixture
+    simulator: Simulator,
     clock: ManualClock,
     settings: Any,
     tmp_path: Path,

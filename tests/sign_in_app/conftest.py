@@ -1,4 +1,3 @@
 """Sign-in is tested against the simulator, as a process of its own."""
 
 from tests.entra import entra, now  # noqa: F401 - fixtures
-from tests.microsoft import make_world, simulator  # noqa: F401 - fixtures
