@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from ninja.throttling import UserRateThrottle
 
 from accounts_app.models import User
 from accounts_app.services import settings_of
@@ -22,12 +21,7 @@ from requests_app.guided.live import answers_in, name_check, zone_of_draft, zone
 from requests_app.models import EnvironmentRequest
 from requests_app.permissions import creation_refusal, may_continue
 
-SEARCHES: Final = "30/min"  # per person and web process
 _SHORTEST: Final = 2  # letters to search for
-
-
-class _Searches(UserRateThrottle):
-    scope = "group_search"
 
 
 class LivePages(GovernedAdmin):
@@ -74,7 +68,10 @@ class LivePages(GovernedAdmin):
         typed = request.POST.get("group", "").strip()
         if len(typed) < _SHORTEST or is_guid(typed):
             return {"typed": ""}
-        if not _Searches(SEARCHES).allow_request(request):
+        # Here, so that workers and commands, which import every screen, do without django-ninja
+        from requests_app.guided.searches import may_search  # noqa: PLC0415
+
+        if not may_search(request):
             return {"typed": typed, "throttled": True}
         tenant_id = request.user.tenant_id  # type: ignore[union-attr]
         assert tenant_id is not None  # noqa: S101 - whoever may ask belongs to a tenant

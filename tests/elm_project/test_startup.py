@@ -206,3 +206,11 @@ def test_a_misspelt_environment_is_not_taken_for_the_embedded_one(monkeypatch):
     monkeypatch.setenv("ELM_ENVIRONMENT", "Production")
     with pytest.raises(ImproperlyConfigured, match="ELM_ENVIRONMENT is 'Production'; it must be embedded or produc"):
         runpy.run_path(str(ROOT / "elm_project/env.py"))
+
+
+def test_garbage_is_collected_again_when_every_application_is_ready() -> None:
+    look = "import django, gc; django.setup(); print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "elm_project.settings"}
+    ended = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True)
+
+    assert ended.stdout == "True True\n"

@@ -19,7 +19,7 @@ from audit_app.actions import Action
 from gates_app.levels import Outcome
 from requests_app import services
 from requests_app.choices import DataSensitivity, EnvironmentType, ExpectedUsers, State, Zone
-from requests_app.guided import livepages
+from requests_app.guided import searches
 from requests_app.guided.forms import Asking
 from requests_app.guided.live import answers_in, zone_so_far
 from requests_app.guided.zone_form import ZoneForm
@@ -407,7 +407,7 @@ def test_groups_are_searched_by_name_throttled_and_missed_when_graph_is_away(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache.clear()
-    monkeypatch.setattr(livepages, "SEARCHES", "3/min")
+    monkeypatch.setattr(searches, "SEARCHES", "3/min")
     client = client_of(world.people.requester)
 
     def found(typed: str) -> str:
