@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "elm_project.settings")
 
 TRANSPORT_ALIASES["filesystem"] = "elm_project.broker:Transport"
 
-app = Celery("elm_project")
+app = Celery("elm_project", task_cls="elm_project.worker:Task")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["consumer"].add("elm_project.worker:KeepsMessages")

@@ -61,6 +61,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "core_app.stack_chunks.in_one_chunk",
     "elm_project.health.middleware",
     "elm_project.correlation.middleware",
     "django.middleware.security.SecurityMiddleware",

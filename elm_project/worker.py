@@ -6,12 +6,14 @@ import logging.config
 from collections.abc import Callable
 from typing import Any, Final
 
+import celery
 from celery import bootsteps, signals
 from celery.worker import consumer
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Message
 
+from core_app.stack_chunks import in_one_chunk
 from elm_project.eviction import ADVICE, KEEPS, complaint, eviction_policy
 
 # What reading a message raises whose parts are missing or of another type. With Redis, Celery takes some of them for a
@@ -28,6 +30,14 @@ def _log_as_json(loglevel: int | str | None = None, **_facts: Any) -> None:
     logging.config.dictConfig(settings.LOGGING)
     if loglevel:
         logging.getLogger().setLevel(loglevel)
+
+
+class Task(celery.Task):  # type: ignore[type-arg]  # the stubs' generic is none at run time
+    """A task whose calls lie in one chunk of the stack."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Run the task's function; its request is what the worker has set."""
+        return in_one_chunk(self.run)(*arguments, **named)
 
 
 class KeepsMessages(bootsteps.StartStopStep):
