@@ -61,7 +61,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "core_app.stack_chunks.in_one_chunk",
+    "core_app.stack_chunks.in_one_chunk",  # first, so that all the others' calls lie there too
     "elm_project.health.middleware",
     "elm_project.correlation.middleware",
     "django.middleware.security.SecurityMiddleware",

