@@ -5,12 +5,12 @@ export (elm.md §5).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, Model, Q, Value
+from django.db.models import F, Model, Q, QuerySet, Value
 
 from accounts_app.models import (
     BusinessUnit,
@@ -159,7 +159,7 @@ def _moved(child: Any, path: str) -> Any:
 
 
 def scope_of(user: User) -> Scope:
-    """Compile a person's scope: four queries, five where anybody lends to them, whatever they may see."""
+    """Compile a person's scope: two queries, three where they hold a role, one more where anybody lends to them."""
     return once(("scope", user.pk), lambda: scopes_of([user])[user.pk])
 
 
@@ -218,10 +218,20 @@ def _reach_of(people: Collection[UUID]) -> dict[UUID, dict[Role, Reach]]:
     return {user: {role: reach for role, reach in found[user].items() if (user, role) in roles} for user in people}
 
 
+_ON_A_UNIT: Final = ("content_object__path", "content_object__tenant")
+_ON_A_TENANT: Final = (Value(""), "content_object")
+# Where grants are, by way of what they are a person's, and what they are on
+_GRANTS: Final = (
+    (BusinessUnitUserObjectPermission, "user", _ON_A_UNIT),
+    (BusinessUnitGroupObjectPermission, "group__user", _ON_A_UNIT),
+    (TenantUserObjectPermission, "user", _ON_A_TENANT),
+    (TenantGroupObjectPermission, "group__user", _ON_A_TENANT),
+)
+
+
 class _Membership(NamedTuple):
     user: UUID
     home: UUID | None  # their tenant
-    group: int
     name: str
 
 
@@ -235,33 +245,25 @@ class _Grant(NamedTuple):
 
 def _memberships(people: Collection[UUID]) -> list[_Membership]:
     rows = User.groups.through.objects.filter(user__in=people)
-    return [_Membership(*row) for row in rows.values_list("user", "user__tenant", "group", "group__name")]
+    return [_Membership(*row) for row in rows.values_list("user", "user__tenant", "group__name")]
 
 
 def _grants_to(memberships: Collection[_Membership]) -> Iterator[_Grant]:
-    """Yield the grants that count of people and their groups.
+    """Yield the grants that count of people and their groups, in one query.
 
     A grant counts in the holder's own tenant alone; a break-glass account has none and may be granted any.
     """
     homes = {each.user: each.home for each in memberships}
-    users_of: dict[int, list[UUID]] = defaultdict(list)
-    for each in memberships:
-        users_of[each.group].append(each.user)
-    own = _granted(BusinessUnitUserObjectPermission, TenantUserObjectPermission, "user", homes)
-    shared = _granted(BusinessUnitGroupObjectPermission, TenantGroupObjectPermission, "group", users_of)
-    grants = [_Grant(*row) for row in own]
-    grants += [_Grant(user, *rest) for group, *rest in shared for user in users_of[group]]
-    return (each for each in grants if homes[each.user] in (None, each.tenant))
+    if homes:
+        first, *others = (_granted(homes, *table) for table in _GRANTS)
+        for grant in map(_Grant._make, first.union(*others, all=True)):
+            if homes[grant.user] in (None, grant.tenant):
+                yield grant
 
 
-def _granted(on_units: type[Model], on_tenants: type[Model], holder: str, who: Collection[Any]) -> Iterable[Any]:
-    """Return what is granted on units and on tenants, in one query: holder, codename, row, path, tenant."""
-    row, wanted = (holder, "permission__codename", "content_object"), {f"{holder}__in": who}
-    units = on_units._base_manager.filter(**wanted)
-    tenants = on_tenants._base_manager.filter(**wanted)
-    return units.values_list(*row, "content_object__path", "content_object__tenant").union(
-        tenants.values_list(*row, Value(""), "content_object"), all=True
-    )
+def _granted(people: Collection[UUID], table: type[Model], holder: str, on: tuple[Any, Any]) -> QuerySet[Any, Any]:
+    rows = table._base_manager.filter(**{f"{holder}__in": people})
+    return rows.values_list(holder, "permission__codename", "content_object", *on)
 
 
 def _split(codename: str) -> tuple[str, str]:

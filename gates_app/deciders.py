@@ -55,10 +55,19 @@ def expected_deciders(gate: Gate, stage: Stage | None) -> list[User]:
     return [stage.assigned_to, *(user for user in people if user.pk in delegates)]
 
 
-def require_eligible(user: User, gate: Gate, stage: Stage | None) -> None:
-    """Raise PermissionRefused with the reason unless the person may decide now."""
-    if reason := refusal_for(user, gate, stage):
+def require_eligible(user: User, gate: Gate, stage: Stage | None) -> Delegation | None:
+    """Return the delegation a person makes use of when they decide now; None when a role of their own suffices.
+
+    Raises:
+        PermissionRefused: they may not decide, with the reason.
+    """
+    scope, roles, parties = scope_of(user), _deciding_roles(stage), parties_of(gate)
+    person = _person(user, scope, gate.business_unit)
+    if reason := refusal(person, roles, parties):
         raise PermissionRefused(reason)
+    used = lender_used(person, roles, parties)
+    by_key = {loan.delegation.delegator.person_key: loan.delegation for loan in reversed(scope.loans)}
+    return by_key[used.key] if used else None
 
 
 def refusal_for(user: User, gate: Gate, stage: Stage | None) -> str | None:
@@ -128,14 +137,6 @@ def refusals_of_assigned(stages: Collection[Stage]) -> dict[UUID, str | None]:
 def parties_of(gate: Gate) -> dict[str, Part]:
     """Return person key → part for everyone who takes part in a gate."""
     return once(("parties", gate.pk), lambda: _parties_of_each([gate])[gate.pk])
-
-
-def delegation_used(user: User, gate: Gate, stage: Stage | None) -> Delegation | None:
-    """Return the delegation a person makes use of when they decide now; None when a role of their own suffices."""
-    scope = scope_of(user)
-    used = lender_used(_person(user, scope, gate.business_unit), _deciding_roles(stage), parties_of(gate))
-    by_key = {loan.delegation.delegator.person_key: loan.delegation for loan in reversed(scope.loans)}
-    return by_key[used.key] if used else None
 
 
 def _reached(reach: Mapping[Role, Reach]) -> Q:

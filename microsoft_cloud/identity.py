@@ -110,14 +110,14 @@ class Identity:
 class _Credential:
     """azure-identity's credential for one scope, with what it does not tell: the answer behind its errors."""
 
-    def __init__(self, identity: Identity, endpoints: Endpoints, scope: str) -> None:
+    def __init__(self, identity: Identity, endpoints: Endpoints, scope: str, transport: _Transport) -> None:
         self._identity = identity
         self._scope = scope
         self._is_organisation = scope not in endpoints.fixed_scopes
         self._was_challenged = False
         self._seen = threading.local()
         try:
-            self._azure = _azure_credential(identity, endpoints, self._remember)
+            self._azure = _azure_credential(identity, endpoints, transport, self._remember)
         except ValueError:
             raise AuthenticationError(
                 "The tenant id or the credential of the identity is malformed.",
@@ -139,10 +139,6 @@ class _Credential:
                 service=Service.LOGIN.value,
                 code="UnreadableCredential",
             ) from None
-
-    def close(self) -> None:
-        """Close the connections to Entra."""
-        self._azure.close()
 
     def _remember(self, response: PipelineResponse[Any, Any]) -> None:
         self._seen.answer = response.http_response
@@ -192,14 +188,14 @@ class _Transport(RequestsTransport):  # type: ignore[misc]  # azure.core loads i
 
 
 def _azure_credential(
-    identity: Identity, endpoints: Endpoints, hook: Any
+    identity: Identity, endpoints: Endpoints, transport: _Transport, hook: Any
 ) -> ClientSecretCredential | CertificateCredential | WorkloadIdentityCredential:
     """Build the credential. It does not retry by itself: its waiting would be ours, in a worker that holds a lease."""
     login = endpoints.login.origin
     options: dict[str, Any] = {
         "authority": login,
         "disable_instance_discovery": login not in _MICROSOFT_LOGINS,
-        "transport": _Transport(**({"connection_verify": endpoints.ca} if endpoints.ca else {})),
+        "transport": transport,
         "retry_total": 0,
         "raw_response_hook": hook,
     }
@@ -227,17 +223,18 @@ class _Key(NamedTuple):
 
 
 class _Credentials:
-    """The process's credentials, the most recently used ones: one per identity and scope."""
+    """The process's credentials, the most recently used ones: one per identity and scope; they share connections."""
 
     def __init__(self) -> None:
         self._by_key: OrderedDict[_Key, _Credential] = OrderedDict()
+        self._transports: dict[str | None, _Transport] = {}  # by the authority that vouches for Entra
         self._lock = threading.Lock()
 
     def of(self, key: _Key, endpoints: Endpoints) -> _Credential:
         """Return the credential, made at first use."""
         with self._lock:
             if key not in self._by_key:
-                self._by_key[key] = _Credential(key.identity, endpoints, key.scope)
+                self._by_key[key] = _Credential(key.identity, endpoints, key.scope, self._transport(key.ca))
             self._by_key.move_to_end(key)
             while len(self._by_key) > _MOST_CREDENTIALS:
                 self._by_key.popitem(last=False)
@@ -250,8 +247,13 @@ class _Credentials:
 
     def close(self) -> None:
         """Close every connection to Entra, at the end of the process."""
-        for credential in self._by_key.values():
-            credential.close()
+        for transport in self._transports.values():
+            transport.close()
+
+    def _transport(self, ca: str | None) -> _Transport:
+        if ca not in self._transports:
+            self._transports[ca] = _Transport(**({"connection_verify": ca} if ca else {}))
+        return self._transports[ca]
 
 
 _credentials = _Credentials()

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
+from django.db.models import Exists, OuterRef
 
 from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant
@@ -80,9 +81,16 @@ def dispatch(tenant_id: UUID) -> int:
     """
     started = 0
     with tenancy.of(tenant_id):
-        while Tenant.objects.filter(pk=tenant_id).exists() and _start_next(tenant_id):
+        while _has_work(tenant_id) and _start_next(tenant_id):
             started += 1
     return started
+
+
+def _has_work(tenant_id: UUID) -> bool:
+    """Say whether anything waits to be started: most doorbells find nothing, which needs neither lock nor limits."""
+    queued = ProvisioningRun.objects.filter(tenant=OuterRef("pk"), status=RunStatus.QUEUED)
+    approved = EnvironmentRequest.objects.filter(tenant=OuterRef("pk"), state=State.APPROVED)
+    return Tenant.objects.filter(Exists(queued) | Exists(approved), pk=tenant_id).exists()
 
 
 @transactional

@@ -13,7 +13,7 @@ from core_app import clock
 from core_app.errors import AlteredContentError, DomainError, StaleContentError
 from core_app.recorded import told
 from core_app.text import clean, has_content
-from gates_app.deciders import delegation_used, require_eligible
+from gates_app.deciders import require_eligible
 from gates_app.levels import GateStatus, Level, Outcome, Part, StageStatus
 from gates_app.models import Decision, Gate, GateParty, Stage
 from gates_app.services.gates import close_as, locked, opened, require_open
@@ -53,7 +53,7 @@ def decide(gate_id: UUID, *, by: User, outcome: Outcome, comment: str, content_h
         DomainError: the gate is closed, the comment is missing, or level 1 is approved by policy.
     """
     gate, stage = opened(gate_id)
-    require_eligible(by, gate, stage)
+    delegation = require_eligible(by, gate, stage)
     comment = clean(comment)
     if outcome == Outcome.REJECT and not has_content(comment):
         raise DomainError(_("A rejection needs a comment that tells the requester why."))
@@ -73,7 +73,7 @@ def decide(gate_id: UUID, *, by: User, outcome: Outcome, comment: str, content_h
         stage=stage,
         outcome=outcome,
         decided_by=by,
-        delegation=delegation_used(by, gate, stage),
+        delegation=delegation,
         comment=comment,
         content_hash=content_hash,
         decided_at=clock.now(),

@@ -42,13 +42,17 @@ class Entra:
 
     def __init__(self):
         self.forms, self.discoveries, self.script, self.lock = [], 0, [], threading.Lock()
+        self.connections, self.keeps_connections = set(), False
         self.origin = ""
         self.bap_answers = []
         self.bap_tokens = []
 
     def __call__(self, handler):
         with self.lock:
+            self.connections.add(handler.client_address)
             status, headers, body = self._answer(handler)
+        if self.keeps_connections:
+            handler.protocol_version, handler.close_connection = "HTTP/1.1", False
         handler.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             handler.send_header(name, value)
@@ -327,6 +331,15 @@ def test_the_secret_shows_nowhere_even_if_entra_repeats_it(entra, endpoints, pri
     assert CANARY not in "".join(shown)
 
 
+def test_tokens_of_several_identities_and_services_come_over_one_connection(entra, endpoints, principal):
+    entra.keeps_connections = True
+    for who in (principal, replace(principal, client_id="8784d9fb-0000-4000-8000-96ce0000fc01")):
+        for scope in (BAP_SCOPE, ORG_SCOPE):
+            who.token(endpoints, scope)
+    assert len(entra.forms) == 4
+    assert len(entra.connections) == 1
+
+
 def test_w14_a_forked_child_starts_with_its_own_credentials(entra, endpoints, principal):
     principal.token(endpoints, BAP_SCOPE)
     read_end, write_end = os.pipe()
@@ -342,8 +355,9 @@ def test_w14_a_forked_child_starts_with_its_own_credentials(entra, endpoints, pr
 def test_only_a_known_microsoft_login_is_asked_about_itself(principal, monkeypatch):
     seen = []
     monkeypatch.setattr(identity, "ClientSecretCredential", lambda *args, **options: seen.append(options))
-    identity._azure_credential(principal, Endpoints.public(), None)
-    identity._azure_credential(principal, Endpoints.from_mapping({"login": "https://localhost:1", "ca": "x.pem"}), None)
+    for endpoints in (Endpoints.public(), Endpoints.from_mapping({"login": "https://localhost:1", "ca": "x.pem"})):
+        key = identity._Key(principal, endpoints.login.origin, endpoints.ca, BAP_SCOPE)
+        identity._Credentials().of(key, endpoints)
     assert [options["disable_instance_discovery"] for options in seen] == [False, True]
     assert [options["transport"].connection_config.verify for options in seen] == [True, "x.pem"]
     assert {options["retry_total"] for options in seen} == {0}
