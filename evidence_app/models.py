@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
-from simple_history.models import HistoricalRecords
 
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 from evidence_app.quarters import quarter_of
 

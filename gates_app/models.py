@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
-from simple_history.models import HistoricalRecords
 
 from accounts_app.roles import Role
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 from gates_app.levels import GateStatus, Level, Outcome, Part, StageStatus
 

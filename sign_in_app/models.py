@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from simple_history.models import HistoricalRecords
 
 from accounts_app.models import BusinessUnit, Tenant, User
 from accounts_app.roles import Depth, Role
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 
 

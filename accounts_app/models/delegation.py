@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
-from simple_history.models import HistoricalRecords
 
 from accounts_app.models.tenant import Tenant
 from accounts_app.models.unit import BusinessUnit
 from accounts_app.models.user import User
 from accounts_app.roles import DECIDING_ROLES
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 
 

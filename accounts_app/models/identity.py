@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
-from simple_history.models import HistoricalRecords
 
 from accounts_app.models.tenant import Tenant
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 
 

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models.lookups import GreaterThanOrEqual
-from simple_history.models import HistoricalRecords
 
 from accounts_app.models.stored_number import StoredNumber
 from accounts_app.roles import Depth, row_permissions
 from accounts_app.tenant_settings import LEAST_RETENTION_YEARS
 from audit_app.log import Chain
 from core_app import clock
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db import models, transaction
 from django.db.models.functions import Lower
-from simple_history.models import HistoricalRecords
 
 from accounts_app.models.tenant import Tenant
 from accounts_app.roles import Depth, row_permissions
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 
 

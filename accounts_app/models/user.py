@@ -9,10 +9,10 @@ from uuid import UUID
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
 from django.utils.crypto import salted_hmac
-from simple_history.models import HistoricalRecords
 
 from accounts_app.models.tenant import Tenant
 from accounts_app.models.unit import BusinessUnit
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 
 

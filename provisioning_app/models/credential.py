@@ -6,9 +6,9 @@ from typing import ClassVar, Final
 
 from django.db import models
 from django.db.models import Q
-from simple_history.models import HistoricalRecords
 
 from accounts_app.models import TenantIdentity
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 
 

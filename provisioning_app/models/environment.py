@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from simple_history.models import HistoricalRecords
 
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 from provisioning_app.choices import EnvironmentStatus
 from requests_app.choices import Zone

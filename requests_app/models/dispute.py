@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
-from simple_history.models import HistoricalRecords
 
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 from requests_app.choices import Zone
 from requests_app.models.request import EnvironmentRequest

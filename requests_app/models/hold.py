@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_noop as noop
-from simple_history.models import HistoricalRecords
 
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 
 

@@ -9,7 +9,6 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 from django_fsm import FSMIntegerField, transition
-from simple_history.models import HistoricalRecords
 
 from accounts_app.models import User
 from audit_app.actions import Action, ActorType
@@ -17,6 +16,7 @@ from audit_app.log import Chain
 from audit_app.models import ProvisioningLog
 from core_app.errors import DomainError
 from core_app.fsm import SafeRefresh, StateGuardedQuerySet
+from core_app.history import HistoricalRecords
 from core_app.ids import new_id
 from core_app.text import has_content
 from requests_app.choices import (

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.apps import apps
 from django.db.models import Model
 
+from tests.factories import People
+
 WRITTEN_ONCE = "rows are written once, or never changed: the row is its own history"
 PART_OF_THE_LOG = "a part of the tamper-evident log, which is more than a history"
 GRANT = "given and taken away by verbs that log it; a grant is never changed"
@@ -53,3 +55,8 @@ def test_every_table_keeps_history_or_says_why_not() -> None:
     }
 
     assert others == WITHOUT_HISTORY.keys()
+
+
+def test_a_model_s_manager_of_history_is_of_one_class_however_often_it_is_asked_for(people: People) -> None:
+    assert type(people.tenant.history) is type(people.tenant.history)
+    assert people.tenant.history.latest().instance == people.tenant
