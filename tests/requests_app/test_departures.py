@@ -127,5 +127,5 @@ def test_stages_are_looked_through_with_as_many_queries_however_many_wait(
 ) -> None:
     for _ in range(3):
         make_request(State.PENDING_APPROVAL, people=people, zone=Zone.ZONE_2)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         assert left_behind(GATE_KIND) == []
