@@ -42,7 +42,15 @@ class Lease:
         Raises:
             LeaseLostError: somebody else has it.
         """
-        if not self._write(lease_until=database_clock.expression(after=_length())):
+        self.write(lease_until=database_clock.expression(after=_length()))
+
+    def write(self, **columns: object) -> None:
+        """Change columns of the run, if the token still counts; without history, which no timer needs.
+
+        Raises:
+            LeaseLostError: somebody else has it, or the run has ended.
+        """
+        if not self._write(**columns):
             raise LeaseLostError(self.run_id)
 
     def fenced(self) -> ProvisioningRun:

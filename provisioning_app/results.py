@@ -47,17 +47,15 @@ def done(lease: Lease, record: StepRecord, step: plan.Step, outcome: Done) -> bo
 @transactional
 def wait(lease: Lease, record: StepRecord, outcome: Wait) -> bool:
     """The step needs time: the row becomes its timer and the lease is given back."""
-    lease.fenced()
-    now = database_clock.now()
-    # update() and not save(): a wake-up is no change that history should keep
-    StepRecord.objects.filter(pk=record.pk).update(outcome=StepOutcome.WAITING)
-    ProvisioningRun.objects.filter(pk=lease.run_id, lease_token=lease.token).update(
-        next_at=now + timedelta(seconds=outcome.seconds),
+    lease.write(
+        next_at=database_clock.now() + timedelta(seconds=outcome.seconds),
         waiting_for=outcome.reason[:200],
         step_facts=dict(outcome.facts),
         lease_until=None,
         **outcome.run,
     )
+    # update() and not save(): a wake-up is no change that history should keep
+    StepRecord.objects.filter(pk=record.pk).update(outcome=StepOutcome.WAITING)
     return False
 
 
@@ -70,12 +68,7 @@ def pause(lease: Lease, until: datetime, waiting_for: str) -> bool:
     run = lease.fenced()
     if run.step_deadline and run.step != plan.AWAIT_CREATION:
         run.step_deadline += max(timedelta(0), until - database_clock.now())
-    ProvisioningRun.objects.filter(pk=lease.run_id, lease_token=lease.token).update(
-        next_at=until,
-        step_deadline=run.step_deadline,
-        waiting_for=waiting_for,
-        lease_until=None,
-    )
+    lease.write(next_at=until, step_deadline=run.step_deadline, waiting_for=waiting_for, lease_until=None)
     return False
 
 
