@@ -24,7 +24,7 @@ from core_app.text import has_content
 from core_app.transactions import transactional
 from gates_app import services as gates
 from gates_app.levels import Level, Part
-from gates_app.models import Gate
+from gates_app.models import Gate, Stage
 from notifications_app.catalogue import Event
 from requests_app.choices import LOCATION, NAME_HOLDING_STATES, EnvironmentType, Region, State, Zone
 from requests_app.directory import Directory
@@ -256,11 +256,10 @@ def _route(request: EnvironmentRequest, settings: Settings, directory: Directory
         policy_version=f"settings-{settings.version}",
         approver=stage.assigned_to if stage else None,
     )
-    _tell_deciders(request, request.gate, way)
+    _tell_deciders(request, request.gate, stage, way)
 
 
-def _tell_deciders(request: EnvironmentRequest, gate: Gate, way: Route) -> None:
-    stage = gates.current_stage(gate)
+def _tell_deciders(request: EnvironmentRequest, gate: Gate, stage: Stage | None, way: Route) -> None:
     due = stage.escalate_at if stage else gate.undo_until
     deciders = gates.expected_deciders(gate, stage)
     event = Event.OBJECTION_WINDOW if way.level == Level.L1 else Event.DECISION_NEEDED
