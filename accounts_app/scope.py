@@ -159,7 +159,7 @@ def _moved(child: Any, path: str) -> Any:
 
 
 def scope_of(user: User) -> Scope:
-    """Compile a person's scope: two queries, three where they hold a role, one more where anybody lends to them."""
+    """Compile a person's scope in two queries, three where anything may be granted to them; a loan takes one more."""
     return once(("scope", user.pk), lambda: scopes_of([user])[user.pk])
 
 
@@ -220,7 +220,7 @@ def _reach_of(people: Collection[UUID]) -> dict[UUID, dict[Role, Reach]]:
 
 _ON_A_UNIT: Final = ("content_object__path", "content_object__tenant")
 _ON_A_TENANT: Final = (Value(""), "content_object")
-# Where grants are, by way of what they are a person's, and what they are on
+# The tables of grants: the way to the people who hold them, and what is read of that which they are on
 _GRANTS: Final = (
     (BusinessUnitUserObjectPermission, "user", _ON_A_UNIT),
     (BusinessUnitGroupObjectPermission, "group__user", _ON_A_UNIT),

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from django.db.models import Exists, OuterRef
+from django.db.models import QuerySet
 
 from accounts_app.locks import locked_tenant
 from accounts_app.models import Tenant
@@ -81,16 +81,18 @@ def dispatch(tenant_id: UUID) -> int:
     """
     started = 0
     with tenancy.of(tenant_id):
-        while _has_work(tenant_id) and _start_next(tenant_id):
+        # Most doorbells find nothing, which needs neither the tenant's lock nor its limits
+        while any(rows.filter(tenant=tenant_id).exists() for rows in _waiting()) and _start_next(tenant_id):
             started += 1
     return started
 
 
-def _has_work(tenant_id: UUID) -> bool:
-    """Say whether anything waits to be started: most doorbells find nothing, which needs neither lock nor limits."""
-    queued = ProvisioningRun.objects.filter(tenant=OuterRef("pk"), status=RunStatus.QUEUED)
-    approved = EnvironmentRequest.objects.filter(tenant=OuterRef("pk"), state=State.APPROVED)
-    return Tenant.objects.filter(Exists(queued) | Exists(approved), pk=tenant_id).exists()
+def _waiting() -> tuple[QuerySet[EnvironmentRequest], QuerySet[ProvisioningRun]]:
+    """Return what waits to be started: what was approved, and retries."""
+    return (
+        EnvironmentRequest.objects.filter(state=State.APPROVED),
+        ProvisioningRun.objects.filter(status=RunStatus.QUEUED),
+    )
 
 
 @transactional
@@ -162,12 +164,8 @@ def due_rollbacks(limit: int = 50) -> list[UUID]:
 
 def tenants_with_work() -> list[UUID]:
     """Return tenants with approved requests or queued runs: what a lost doorbell left lying."""
-    approved = EnvironmentRequest.objects.filter(state=State.APPROVED)
-    queued = ProvisioningRun.objects.filter(status=RunStatus.QUEUED)
     # Without an order: what a query is ordered by would count as a part of what has to be distinct
-    return sorted(
-        {pk for rows in (approved, queued) for pk in rows.order_by().values_list("tenant", flat=True).distinct()}
-    )
+    return sorted({pk for rows in _waiting() for pk in rows.order_by().values_list("tenant", flat=True).distinct()})
 
 
 def retry_gaps(limit: int = 50) -> int:
